@@ -1,0 +1,1 @@
+//! MAPI/HTTP sessions, objects and ICS drivers

@@ -1,0 +1,1 @@
+//! MAPI objects to MIME and back

@@ -1,0 +1,1 @@
+//! MAPI/HTTP server: session contexts, logons, ROPs, ICS producer

@@ -1,0 +1,1 @@
+//! A message store on SQLite, one file per mailbox

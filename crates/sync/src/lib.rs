@@ -1,0 +1,1 @@
+//! Replicas of a mailbox on disk: Maildir

@@ -1,0 +1,2 @@
+//! What CI runs, and the other chores of this repository
+fn main() {}
