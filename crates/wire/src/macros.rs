@@ -61,7 +61,7 @@ macro_rules! wire_enum {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         $vis struct $name(pub $repr);
-        #[allow(non_upper_case_globals, clippy::allow_attributes_without_reason)]
+        #[allow(non_upper_case_globals, reason = "the names are the specification's")]
         impl $name {
             $($(#[$vmeta])* pub const $variant: Self = Self($value);)*
             /// The name of the number in its specification, where it has one.
@@ -99,7 +99,7 @@ macro_rules! wire_flags {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
         $vis struct $name(pub $repr);
-        #[allow(non_upper_case_globals, clippy::allow_attributes_without_reason)]
+        #[allow(non_upper_case_globals, reason = "the names are the specification's")]
         impl $name {
             $($(#[$vmeta])* pub const $flag: Self = Self($value);)*
             /// Whether all bits of `other` are set.
