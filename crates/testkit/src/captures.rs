@@ -2,7 +2,11 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test kit fails by panicking")]
 
+mod streams;
+
 use std::path::PathBuf;
+
+pub use streams::{Stream, StreamKind, streams};
 
 use serde::Deserialize;
 
