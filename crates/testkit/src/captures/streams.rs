@@ -113,17 +113,7 @@ mod tests {
     #[test]
     fn the_streams_are_whole() {
         let all = streams();
-        for s in &all {
-            assert_eq!(s.bytes.len(), s.buffers.iter().sum::<usize>());
-                "{} {:4} {:?} {:7} {:2} {}",
-                s.set,
-                s.n,
-                s.kind,
-                s.bytes.len(),
-                s.buffers.len(),
-                s.label
-            );
-        }
+        assert!(all.iter().all(|s| s.bytes.len() == s.buffers.iter().sum::<usize>()));
         let inbox =
             all.iter().find(|s| s.label == "contents synchronization of the Inbox, no state").unwrap();
         assert_eq!((inbox.bytes.len(), inbox.kind), (1_403_035, StreamKind::Contents));
