@@ -1,0 +1,111 @@
+//! Fuzzing on a stable toolchain: coverage by the compiler's own pass, libFuzzer by libfuzzer-sys.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{metadata, run};
+
+/// What cargo-fuzz would set with a nightly compiler, less the address sanitizer.
+const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
+
+/// `[--seconds N] [TARGET…]`
+pub fn fuzz(args: &[String]) -> Result<()> {
+    let mut seconds = 60;
+    let mut wanted = Vec::new();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if arg == "--seconds" {
+            seconds = args.next().and_then(|n| n.parse().ok()).context("--seconds needs a number")?;
+        } else {
+            wanted.push(arg.clone());
+        }
+    }
+    all(seconds, &wanted)
+}
+
+/// The short run of CI.
+pub fn short() -> Result<()> {
+    let seconds = std::env::var("WATERTIGHT_FUZZ_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
+    all(seconds, &[])
+}
+
+fn all(seconds: u32, wanted: &[String]) -> Result<()> {
+    let known = targets()?;
+    if let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) {
+        bail!("no fuzz target {unknown}; there are: {}", known.join(", "));
+    }
+    if !run::answers("g++", &["--version"]) {
+        println!("\n!!! NOT RUN: the fuzz targets: libFuzzer needs g++. Debian: apt-get install g++");
+        if run::in_ci() {
+            bail!("the fuzz targets did not run, which CI does not accept");
+        }
+        return Ok(());
+    }
+    let host = metadata::host()?;
+    let dir = run::root().join("target/fuzz");
+    run::run(
+        run::cargo()
+            .args(["build", "--quiet", "--locked", "--package", "watertight-fuzz", "--features", "fuzzing"])
+            // With a target named, the flags reach neither build scripts nor macros.
+            .args(["--bins", "--profile", "fuzz", "--target", &host, "--target-dir"])
+            .arg(&dir)
+            .env("RUSTFLAGS", COVERAGE),
+    )?;
+    let programs = dir.join(&host).join("fuzz");
+    let mut seeds = Command::new(programs.join("seeds"));
+    run::run(seeds.arg(dir.join("seeds")))?;
+    let mut crashed = Vec::new();
+    for target in known.iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
+        if !one(target, seconds, &programs.join(target), &dir)? {
+            crashed.push(target.as_str());
+        }
+    }
+    if !crashed.is_empty() {
+        bail!("{} failed; the inputs are in fuzz/artifacts", crashed.join(", "));
+    }
+    Ok(())
+}
+
+fn one(target: &str, seconds: u32, program: &Path, dir: &Path) -> Result<bool> {
+    let artifacts = run::root().join("fuzz/artifacts").join(target);
+    let corpus = run::root().join("fuzz/corpus").join(target);
+    let seeds = dir.join("seeds").join(target);
+    for folder in [&artifacts, &corpus, &seeds] {
+        std::fs::create_dir_all(folder)?;
+    }
+    let output = Command::new(program)
+        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .args(["-rss_limit_mb=1024", "-timeout=10", "-max_len=65536", "-print_final_stats=0"])
+        .arg(corpus)
+        .arg(seeds)
+        .output()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        let done = text.lines().rev().find(|line| line.starts_with("Done")).unwrap_or("done");
+        println!("fuzz: {target}: {done}");
+        return Ok(true);
+    }
+    eprintln!("{text}");
+    eprintln!("fuzz: {target}: FAILED ({})", output.status);
+    Ok(false)
+}
+
+/// The targets are the files of fuzz/fuzz_targets.
+fn targets() -> Result<Vec<String>> {
+    let dir: PathBuf = run::root().join("fuzz/fuzz_targets");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&dir).with_context(|| dir.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "rs") {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
