@@ -74,12 +74,8 @@ pub fn check() -> Result<()> {
 /// Whether the expression can be satisfied with licences of the list: OR of ANDs, with parentheses.
 fn allowed(expression: &str) -> bool {
     let expression = expression.replace('/', " OR ");
-    let mut tokens: Vec<String> = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect();
+    let mut tokens: Vec<String> =
+        expression.replace('(', " ( ").replace(')', " ) ").split_whitespace().map(str::to_owned).collect();
     tokens.reverse();
     let result = any(&mut tokens);
     result && tokens.is_empty()

@@ -51,12 +51,14 @@ fn all(seconds: u32, wanted: &[String]) -> Result<()> {
         run::cargo()
             .args(["build", "--quiet", "--locked", "--package", "watertight-fuzz", "--features", "fuzzing"])
             // With a target named, the flags reach neither build scripts nor macros.
-            .args(["--bins", "--profile", "fuzz", "--target", &host, "--target-dir"])
+            .args(known.iter().flat_map(|name| ["--bin", name]))
+            .args(["--profile", "fuzz", "--target", &host, "--target-dir"])
             .arg(&dir)
             .env("RUSTFLAGS", COVERAGE),
     )?;
     let programs = dir.join(&host).join("fuzz");
-    let mut seeds = Command::new(programs.join("seeds"));
+    let mut seeds = run::cargo();
+    seeds.args(["run", "--quiet", "--locked", "--package", "watertight-fuzz", "--bin", "seeds", "--"]);
     run::run(seeds.arg(dir.join("seeds")))?;
     let mut crashed = Vec::new();
     for target in known.iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {

@@ -187,7 +187,9 @@ mod tests {
     use super::*;
     use crate::metadata::Package;
 
-    fn workspace(packages: &[(&str, bool, &[(&str, Kind)])]) -> Metadata {
+    type Row<'a> = (&'a str, bool, &'a [(&'a str, Kind)]);
+
+    fn workspace(packages: &[Row<'_>]) -> Metadata {
         let packages = packages
             .iter()
             .map(|(name, ours, dependencies)| {

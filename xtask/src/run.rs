@@ -64,8 +64,7 @@ pub fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
 /// What the command prints, when it succeeds.
 pub fn output(command: &mut Command) -> Result<Vec<u8>> {
     let line = shown(command);
-    let output =
-        command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {line}"))?;
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {line}"))?;
     if !output.status.success() {
         bail!("{line}: {}", output.status);
     }

@@ -64,7 +64,16 @@ fn nextest(words: &[&String], missing: &[&Peer], counts: &mut Counts) -> Result<
 
 fn cargo_test(words: &[&String], missing: &[&Peer], counts: &mut Counts) -> Result<bool> {
     let mut command = run::cargo();
-    command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--quiet", "--locked", "--no-fail-fast"]);
+    command.args([
+        "test",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--quiet",
+        "--locked",
+        "--no-fail-fast",
+    ]);
     command.arg("--").args(words);
     for word in missing.iter().filter_map(|peer| peer.tests) {
         command.args(["--skip", word]);
@@ -119,7 +128,8 @@ mod tests {
         assert_eq!(nextest_summary(line), Some(Counts { passed: 20, failed: 2, skipped: 3 }));
         assert_eq!(nextest_summary("  PASS [   0.004s] x"), None);
         let mut counts = Counts::default();
-        counts.add_libtest("test result: FAILED. 7 passed; 1 failed; 2 ignored; 0 measured; 4 filtered out; x");
+        counts
+            .add_libtest("test result: FAILED. 7 passed; 1 failed; 2 ignored; 0 measured; 4 filtered out; x");
         counts.add_libtest("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; x");
         assert_eq!(counts, Counts { passed: 8, failed: 1, skipped: 6 });
     }

@@ -1,0 +1,3 @@
+//! The cursor over bytes.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| watertight_fuzz::wire(data));
