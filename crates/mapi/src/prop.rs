@@ -1,12 +1,15 @@
 //! Properties — [MS-OXCDATA] 2.9 to 2.11, [MS-OXPROPS].
 
+pub(crate) mod order;
 pub mod tags;
 mod ty;
 mod value;
+pub mod wire;
 
 use core::fmt;
 use std::sync::Arc;
 
+pub use order::compare;
 pub use ty::PropType;
 pub use value::PropValue;
 use watertight_wire::{Guid, wire_newtype};
