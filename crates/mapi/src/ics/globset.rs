@@ -1,5 +1,9 @@
 //! Sets of counters — [MS-OXCFXICS] 2.2.2.6 GLOBSET.
 
+mod algebra;
+mod decode;
+mod encode;
+
 use crate::GlobCnt;
 
 /// A set of counters as disjoint, ascending, non-adjacent ranges.
@@ -60,6 +64,45 @@ impl GlobSet {
         self.ranges.splice(start..end.max(start), [merged]);
     }
 
+    /// Every counter from 1 to `high`; empty for 0.
+    #[must_use]
+    pub fn up_to(high: GlobCnt) -> Self {
+        let mut set = Self::new();
+        if let Some(one) = GlobCnt::new(1) {
+            set.insert_range(one, high);
+        }
+        set
+    }
+
+    /// The set of all counters in the ranges, which may overlap and come in any order. Cheaper than inserting
+    /// them one by one.
+    #[must_use]
+    pub fn from_ranges(mut ranges: Vec<(GlobCnt, GlobCnt)>) -> Self {
+        ranges.retain(|(lo, hi)| lo <= hi);
+        if !ranges.is_sorted() {
+            ranges.sort_unstable();
+        }
+        ranges.dedup_by(|next, last| {
+            let touches = next.0.value() <= last.1.value().saturating_add(1);
+            if touches {
+                last.1 = last.1.max(next.1);
+            }
+            touches
+        });
+        Self { ranges }
+    }
+
+    /// The least counter.
+    #[must_use]
+    pub fn min(&self) -> Option<GlobCnt> {
+        self.ranges.first().map(|(lo, _)| *lo)
+    }
+
+    /// Every counter, ascending. A set from outside can hold 2^48 of them: bound the iteration.
+    pub fn iter(&self) -> impl Iterator<Item = GlobCnt> + '_ {
+        self.ranges.iter().flat_map(|(lo, hi)| (lo.value()..=hi.value()).filter_map(GlobCnt::new))
+    }
+
     /// The greatest counter.
     #[must_use]
     pub fn max(&self) -> Option<GlobCnt> {
@@ -76,3 +119,6 @@ impl FromIterator<GlobCnt> for GlobSet {
         set
     }
 }
+
+#[cfg(test)]
+mod tests;

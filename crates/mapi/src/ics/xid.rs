@@ -1,6 +1,9 @@
 //! Change keys and predecessor change lists — [MS-OXCFXICS] 2.2.2.2 XID, 2.2.2.3 PredecessorChangeList.
 
-use watertight_wire::Guid;
+mod pcl;
+
+pub use pcl::PredecessorChangeList;
+use watertight_wire::{Guid, Reader, WireError, WireErrorKind};
 
 use crate::GlobCnt;
 
@@ -9,7 +12,7 @@ use crate::GlobCnt;
 pub struct Xid {
     /// NamespaceGuid.
     pub namespace: Guid,
-    /// LocalId: 1 to 239 bytes.
+    /// LocalId: 1 to 8 bytes by the document; up to 239 are read, which is all that a SizedXid can carry.
     pub local_id: Vec<u8>,
 }
 
@@ -33,19 +36,19 @@ impl Xid {
         bytes.extend_from_slice(&self.local_id);
         bytes
     }
-}
 
-/// PredecessorChangeList — [MS-OXCFXICS] 2.2.2.3: the newest change of each replica that went into a version.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PredecessorChangeList {
-    /// INVARIANT: ascending by namespace (as its sixteen bytes), one entry for each.
-    pub(super) entries: Vec<Xid>,
-}
-
-impl PredecessorChangeList {
-    /// The entries, ascending by namespace.
-    #[must_use]
-    pub fn entries(&self) -> &[Xid] {
-        &self.entries
+    /// Reads an XID that fills `bytes` (the value of PidTagChangeKey, PidTagSourceKey or PidTagParentSourceKey).
+    ///
+    /// # Errors
+    /// Fewer than 17 or more than 255 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader::new(bytes, "XID");
+        let namespace = r.guid("NamespaceGuid")?;
+        let local_id = r.take_rest();
+        match local_id.len() {
+            0 => Err(r.error("LocalId", WireErrorKind::Truncated { need: 1, have: 0 })),
+            1..=239 => Ok(Self { namespace, local_id: local_id.to_vec() }),
+            len => Err(r.error("LocalId", WireErrorKind::TooLarge { len, max: 239 })),
+        }
     }
 }
