@@ -135,7 +135,8 @@ pub trait Mailbox: Send + Sync {
     /// [`StoreError::NotFound`]; also for soft-deleted folders unless `deleted`.
     async fn folder(&self, id: FolderId, deleted: bool) -> StoreResult<Folder>;
 
-    /// Folders below `root` (not itself), parents before their children, siblings ascending by name.
+    /// Folders below `root` (not itself), parents before their children, siblings ascending by name; with `deleted`
+    /// the soft-deleted ones instead of the others.
     async fn folders(
         &self,
         root: FolderId,

@@ -52,3 +52,10 @@ impl Xid {
         }
     }
 }
+
+impl From<Xid> for PredecessorChangeList {
+    /// The list that names one change and nothing before it.
+    fn from(change: Xid) -> Self {
+        Self { entries: vec![change] }
+    }
+}

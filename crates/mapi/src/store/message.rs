@@ -54,7 +54,8 @@ pub struct MessageHead {
 /// What a message consists of.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MessageContent {
-    /// Its own properties (none that [`MessageHead`] gives).
+    /// Its own properties: none that [`MessageHead`] gives except PidTagMessageDeliveryTime, of which the head holds
+    /// a copy. The store drops those that it computes itself, and makes a PidTagSearchKey where there is none.
     pub props: PropBag,
     /// Its recipients, in order; the index is PidTagRowid.
     pub recipients: Vec<PropBag>,
