@@ -1,4 +1,4 @@
-use watertight_mapi::{GlobCnt, ics::GlobSet};
+use watertight_mapi::ics::GlobSet;
 
 /// A set of counters laid out for looking up what comes next outside it.
 pub(crate) struct Seen(Vec<(u64, u64)>);
@@ -20,39 +20,4 @@ impl Seen {
     pub(crate) fn contains(&self, counter: u64) -> bool {
         self.end_of(counter).is_some()
     }
-}
-
-/// What is in `a` and not in `b`.
-pub(crate) fn difference(a: &GlobSet, b: &GlobSet) -> GlobSet {
-    let mut left = GlobSet::new();
-    let mut holes = b.ranges().peekable();
-    for (low, high) in a.ranges() {
-        let (mut low, high) = (low.value(), high.value());
-        let mut keep = |from: u64, to: u64| {
-            if let (Some(from), Some(to)) = (GlobCnt::new(from), GlobCnt::new(to)) {
-                left.insert_range(from, to);
-            }
-        };
-        while let Some((from, to)) = holes.peek().map(|(from, to)| (from.value(), to.value())) {
-            if to < low {
-                holes.next();
-                continue;
-            }
-            if from > high {
-                break;
-            }
-            if let Some(before) = from.checked_sub(1).filter(|before| *before >= low) {
-                keep(low, before);
-            }
-            low = to.saturating_add(1);
-            if low > high {
-                break;
-            }
-            holes.next();
-        }
-        if low <= high {
-            keep(low, high);
-        }
-    }
-    left
 }

@@ -1,40 +1,52 @@
 //! What both stores do for contents views: which properties a row has, how rows are compared and chosen.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 use watertight_mapi::{
     PropTag, PropValue,
     prop::{Prop, PropBag, PropData, tags},
-    restriction::Restriction,
-    store::{ItemKind, MessageContent, MessageHead, SortColumn, StoreError, StoreResult},
+    restriction::{PropSource, Restriction},
+    store::{ItemKind, MessageContent, MessageHead, SortColumn},
 };
+
+use crate::content;
 
 /// PidTagMessageFlags — [MS-OXCMSG] 2.2.1.6: mfRead, mfHasAttach, mfFAI, which follow from the head.
 const MF_READ: i32 = 0x01;
 const MF_HAS_ATTACH: i32 = 0x10;
 const MF_FAI: i32 = 0x40;
 
-/// A message as restrictions and sort orders see it: its properties with those that the store computes.
-pub(crate) fn with_head(head: &MessageHead, content: &MessageContent) -> PropBag {
-    let mut bag = content.props.clone();
-    for tag in HEAD {
-        if let Some(value) = head_value(head, &content.props, tag) {
-            bag.put(Prop { tag, name: None, value: PropData::Inline(value) });
-        }
-    }
-    bag
+/// A message as restrictions see it: its properties with those that the store computes.
+struct Source<'a> {
+    head: &'a MessageHead,
+    content: &'a MessageContent,
 }
 
-const HEAD: [PropTag; 8] = [
-    tags::MESSAGE_SIZE,
-    tags::CREATION_TIME,
-    tags::LAST_MODIFICATION_TIME,
-    tags::HAS_ATTACHMENTS,
-    tags::READ,
-    tags::ASSOCIATED,
-    tags::MESSAGE_FLAGS,
-    tags::CHANGE_KEY,
-];
+impl PropSource for Source<'_> {
+    fn prop(&self, tag: PropTag) -> Option<Cow<'_, PropValue>> {
+        match head_value(self.head, &self.content.props, tag) {
+            Some(value) => Some(Cow::Owned(value)),
+            None => self.content.props.prop(tag),
+        }
+    }
+
+    fn size(&self, tag: PropTag) -> Option<u64> {
+        match head_value(self.head, &self.content.props, tag) {
+            Some(value) => Some(content::value_size(&value)),
+            None => self.content.props.size(tag),
+        }
+    }
+
+    fn any_subobject(&self, tag: PropTag, f: &mut dyn FnMut(&dyn PropSource) -> bool) -> bool {
+        if tag.id() == tags::MESSAGE_RECIPIENTS.id() {
+            self.content.recipients.iter().any(|r| f(r))
+        } else if tag.id() == tags::MESSAGE_ATTACHMENTS.id() {
+            self.content.attachments.iter().any(|a| f(&a.props))
+        } else {
+            false
+        }
+    }
+}
 
 /// The value of a property that follows from the head.
 fn head_value(head: &MessageHead, props: &PropBag, tag: PropTag) -> Option<PropValue> {
@@ -145,15 +157,10 @@ pub(crate) fn columns(props: PropBag, wanted: &[PropTag]) -> PropBag {
 /// Whether a message matches.
 pub(crate) fn matches(
     restriction: Option<&Restriction>,
-    _head: &MessageHead,
-    _content: &MessageContent,
-) -> StoreResult<bool> {
-    match restriction {
-        None | Some(Restriction::All) => Ok(true),
-        Some(_) => {
-            Err(StoreError::Invalid("the restriction is of a kind that the store does not know".to_owned()))
-        }
-    }
+    head: &MessageHead,
+    content: &MessageContent,
+) -> bool {
+    restriction.is_none_or(|r| r.matches(&Source { head, content }))
 }
 
 /// The value that strings are compared by: without case, of bounded length.

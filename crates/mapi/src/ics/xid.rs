@@ -52,10 +52,3 @@ impl Xid {
         }
     }
 }
-
-impl From<Xid> for PredecessorChangeList {
-    /// The list that names one change and nothing before it.
-    fn from(change: Xid) -> Self {
-        Self { entries: vec![change] }
-    }
-}

@@ -237,7 +237,7 @@ impl Mailbox for MemoryMailbox {
             }
             there.insert(id);
         }
-        Ok(Deleted { soft, gone: crate::seen::difference(ids, &there) })
+        Ok(Deleted { soft, gone: ids.difference(&there) })
     }
 
     async fn changes_total(
@@ -315,7 +315,7 @@ impl Mailbox for MemoryMailbox {
             let head = &stored.head;
             if head.kind == query.kind
                 && head.deleted == query.deleted
-                && view::matches(query.restriction.as_ref(), head, &stored.content)?
+                && view::matches(query.restriction.as_ref(), head, &stored.content)
             {
                 keys.push(SortKey::new(head, &stored.content.props, &query.sort));
             }

@@ -125,7 +125,7 @@ impl State {
         let cn = special::counter(self.next_cn)?;
         self.next_cn = self.next_cn.saturating_add(1);
         let key = Xid::from_counter(self.repl_guid, cn);
-        Ok((ChangeNumber(cn), key.clone(), PredecessorChangeList::from(key)))
+        Ok((ChangeNumber(cn), key.clone(), PredecessorChangeList::of(key)))
     }
 
     /// The last change number that was given out.
