@@ -1,0 +1,386 @@
+//! The task that owns a session context: its connection, its cookies, the order of its requests.
+//!
+//! One request at a time ([MS-OXCMAPIHTTP] 3.1.5: one per session context). Whoever asks may go away at any moment:
+//! the request is brought to its end, so that the sequence stays right. When everybody is gone, the session context
+//! is disconnected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use watertight_ledger::Entry;
+use watertight_mapi::MapiCode;
+use watertight_mapi::http::RequestType;
+use watertight_mapi::http::body::{
+    Answer, ConnectRequest, ConnectResponse, DisconnectRequest, ExecuteFlags, ExecuteRequest, ExecuteResponse,
+};
+use watertight_mapi::http::ext::{self, Limits, Wrap};
+use watertight_wire::{Reader, Wire, to_usize};
+
+use crate::connector::Running;
+use crate::error::{Error, Lost, ProtocolError, SignInError};
+use crate::session::SessionInfo;
+use crate::settings::Settings;
+use crate::transport::Transport;
+
+/// Bytes of a response that is not Execute's.
+const SMALL: usize = 256 << 10;
+/// The most that the payloads of one Execute may come to when they are unpacked.
+const MAX_UNPACKED: usize = 4 << 20;
+/// A payload holds less than this — [MS-OXCRPC] 3.1.4.2: 32 KiB.
+const MAX_PAYLOAD: usize = 0x7fff;
+/// RopRelease — [MS-OXCROPS] 2.2.15.3.
+const ROP_RELEASE: u8 = 0x01;
+/// RopBackoff — [MS-OXCROPS] 2.2.15.2.
+const ROP_BACKOFF: u8 = 0xF9;
+
+/// ROPs and the server-object handle table — [MS-OXCROPS] 2.2.1.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Payload {
+    /// The ROPs, one after the other.
+    pub rops: Vec<u8>,
+    /// The handle table.
+    pub handles: Vec<u32>,
+}
+
+/// What a session context is asked for.
+pub(crate) enum Command {
+    Connect { user_dn: String, reply: oneshot::Sender<Result<SessionInfo, Error>> },
+    Execute { payload: Payload, max_rop_out: u32, reply: oneshot::Sender<Result<Vec<Payload>, Error>> },
+    Release { handle: u32, entry: Entry },
+    Ping { reply: oneshot::Sender<Result<(), Error>> },
+    Disconnect { reply: oneshot::Sender<Result<(), Error>> },
+}
+
+/// The way to the task. The session context lives for as long as somebody has one.
+#[derive(Clone)]
+pub(crate) struct Link(mpsc::UnboundedSender<Command>);
+
+impl Link {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Command>) {
+        let (sender, commands) = mpsc::unbounded_channel();
+        (Self(sender), commands)
+    }
+
+    pub(crate) fn send(&self, command: Command) -> Result<(), Error> {
+        self.0.send(command).map_err(|_| Error::Closed)
+    }
+}
+
+/// The task's state.
+pub(crate) struct Actor {
+    settings: Arc<Settings>,
+    transport: Transport,
+    commands: mpsc::UnboundedReceiver<Command>,
+    /// Handles that nobody needs any more: they go with the next Execute.
+    released: Vec<(u32, Entry)>,
+    stage: Stage,
+    _session: Entry,
+    /// Last, so that all else is gone when it says so.
+    _running: Running,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The server knows nothing of us.
+    New,
+    Connected,
+    /// The session context exists, but the order of requests is broken.
+    OutOfStep,
+    /// The server has no session context for us.
+    Gone,
+}
+
+impl Actor {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        commands: mpsc::UnboundedReceiver<Command>,
+        running: Running,
+    ) -> Result<Self, Error> {
+        let transport = Transport::new(Arc::clone(&settings))?;
+        let session = settings.ledger.kind("sessions").enter();
+        Ok(Self {
+            settings,
+            transport,
+            commands,
+            released: Vec::new(),
+            stage: Stage::New,
+            _session: session,
+            _running: running,
+        })
+    }
+
+    pub(crate) async fn run(mut self) {
+        loop {
+            let command = tokio::select! {
+                biased;
+                command = self.commands.recv() => command,
+                () = self.transport.ended() => continue,
+            };
+            match command {
+                Some(Command::Connect { user_dn, reply }) => {
+                    let result = self.connect(user_dn).await;
+                    if reply.send(result).is_err() {
+                        break;
+                    }
+                }
+                Some(Command::Execute { payload, max_rop_out, mut reply }) => {
+                    let patience = self.settings.options.goodbye_timeout;
+                    let result = tokio::select! {
+                        result = self.execute(payload, max_rop_out) => result,
+                        () = given_up(&mut reply, patience) => Err(Lost::OutOfStep.into()),
+                    };
+                    let result = self.judged(result);
+                    // Whoever asked may be gone.
+                    let _ = reply.send(result);
+                }
+                Some(Command::Release { handle, entry }) => self.released.push((handle, entry)),
+                Some(Command::Ping { reply }) => {
+                    let result = self.ping().await;
+                    let _ = reply.send(self.judged(result));
+                }
+                Some(Command::Disconnect { reply }) => {
+                    let result = self.disconnect().await;
+                    let Self { transport, released, _session, _running, .. } = self;
+                    drop((transport, released, _session, _running));
+                    let _ = reply.send(result);
+                    return;
+                }
+                None => break,
+            }
+        }
+        if let Err(error) = self.disconnect().await {
+            tracing::debug!(%error, "a session that nobody needs could not be disconnected");
+        }
+    }
+
+    async fn connect(&mut self, user_dn: String) -> Result<SessionInfo, Error> {
+        let request = ConnectRequest {
+            user_dn,
+            default_code_page: 1252,
+            lcid_sort: 1033,
+            lcid_string: 1033,
+            ..ConnectRequest::default()
+        };
+        let body = Bytes::from(request.to_bytes()?);
+        let result = self.transport.request(RequestType::Connect, body, SMALL).await;
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(error) => {
+                self.transport.close();
+                return Err(error);
+            }
+        };
+        // From here on there may be a session context.
+        self.stage = Stage::Connected;
+        match ConnectResponse::from_bytes(&reply.body)? {
+            Answer::Success(connected) if connected.error_code == MapiCode::Success => {
+                Ok(SessionInfo::new(connected, &reply.headers))
+            }
+            Answer::Success(connected) => {
+                self.stage = Stage::Gone;
+                Err(SignInError::of(connected.error_code)
+                    .map_or(Error::Refused { operation: "Connect", code: connected.error_code }, Error::SignIn))
+            }
+            Answer::Failure(failure) => {
+                self.stage = Stage::Gone;
+                Err(Error::Refused { operation: "Connect", code: MapiCode(failure.status_code.0) })
+            }
+        }
+    }
+
+    async fn execute(&mut self, mut payload: Payload, max_rop_out: u32) -> Result<Vec<Payload>, Error> {
+        match self.stage {
+            Stage::Connected => {}
+            Stage::New | Stage::OutOfStep | Stage::Gone => return Err(Lost::OutOfStep.into()),
+        }
+        let released = self.prepend_releases(&mut payload)?;
+        let body = Bytes::from(self.execute_request(&payload, max_rop_out)?);
+        let limit = to_usize(max_rop_out).max(SMALL).saturating_add(SMALL);
+        let mut tried = 0_u32;
+        loop {
+            tried = tried.saturating_add(1);
+            let reply = self.transport.request(RequestType::Execute, body.clone(), limit).await?;
+            let executed = match ExecuteResponse::from_bytes(&reply.body)? {
+                Answer::Success(executed) if executed.error_code == MapiCode::Success => executed,
+                Answer::Success(executed) => {
+                    return Err(Error::Refused { operation: "Execute", code: executed.error_code });
+                }
+                Answer::Failure(failure) => {
+                    return Err(Error::Refused { operation: "Execute", code: MapiCode(failure.status_code.0) });
+                }
+            };
+            let limits = Limits { bytes: MAX_UNPACKED, ..Limits::default() };
+            let payloads = ext::unwrap(&executed.rop_buffer, limits)?
+                .into_iter()
+                .map(|payload| unpack(&payload.bytes))
+                .collect::<Result<Vec<_>, _>>()?;
+            let Some(asked) = payloads.first().and_then(|first| backoff(&first.rops)) else {
+                drop(released);
+                return Ok(payloads);
+            };
+            let Some(wait) = self.settings.options.backoff.wait(tried, Some(asked)) else {
+                return Err(Error::Busy { tries: tried, retry_after: Some(asked) });
+            };
+            tracing::info!(?wait, tried, "the server asks to come back later");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Handles that are not needed any more go first: RopRelease has no response.
+    fn prepend_releases(&mut self, payload: &mut Payload) -> Result<Vec<(u32, Entry)>, Error> {
+        let room = MAX_PAYLOAD
+            .saturating_sub(2)
+            .saturating_sub(payload.rops.len())
+            .saturating_sub(payload.handles.len().saturating_mul(4))
+            / 7;
+        let slots = 255_usize.saturating_sub(payload.handles.len());
+        let count = self.released.len().min(room).min(slots);
+        let released: Vec<_> = self.released.drain(..count).collect();
+        let mut rops = Vec::with_capacity(payload.rops.len().saturating_add(count.saturating_mul(3)));
+        for (handle, _) in &released {
+            let index = u8::try_from(payload.handles.len()).map_err(|_| too_many_handles())?;
+            rops.extend_from_slice(&[ROP_RELEASE, 0, index]);
+            payload.handles.push(*handle);
+        }
+        rops.append(&mut payload.rops);
+        payload.rops = rops;
+        Ok(released)
+    }
+
+    fn execute_request(&self, payload: &Payload, max_rop_out: u32) -> Result<Vec<u8>, Error> {
+        let mut flags = ExecuteFlags::NoXorMagic | ExecuteFlags::Chain;
+        if !self.settings.compression() {
+            flags = flags | ExecuteFlags::NoCompression;
+        }
+        let rop_buffer = ext::wrap(&pack(payload)?, Wrap { last: true, ..Wrap::default() })?;
+        Ok(ExecuteRequest { flags, rop_buffer, max_rop_out, auxiliary: Vec::new() }.to_bytes()?)
+    }
+
+    async fn ping(&mut self) -> Result<(), Error> {
+        match self.stage {
+            Stage::Connected => {}
+            Stage::New | Stage::OutOfStep | Stage::Gone => return Err(Lost::OutOfStep.into()),
+        }
+        self.transport.request(RequestType::Ping, Bytes::new(), SMALL).await.map(drop)
+    }
+
+    /// Ends the session context, also one that is out of step: the server holds things for it.
+    async fn disconnect(&mut self) -> Result<(), Error> {
+        let result = match self.stage {
+            Stage::New | Stage::Gone => Ok(()),
+            Stage::Connected | Stage::OutOfStep => {
+                self.stage = Stage::Gone;
+                let body = Bytes::from(DisconnectRequest::default().to_bytes()?);
+                let patience = self.settings.options.goodbye_timeout;
+                let request = self.transport.request(RequestType::Disconnect, body, SMALL);
+                match tokio::time::timeout(patience, request).await {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) => Err(error),
+                    Err(_) => Err(crate::error::ReachError::Stalled {
+                        address: self.settings.endpoint.address(),
+                        after: patience,
+                    }
+                    .into()),
+                }
+            }
+        };
+        self.transport.close();
+        self.released.clear();
+        result
+    }
+
+    /// What an outcome means for the requests after it.
+    fn judged<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        match &result {
+            Ok(_) | Err(Error::Refused { .. } | Error::Busy { .. } | Error::Setup(_)) => {}
+            Err(Error::SessionLost(Lost::Forgotten(_))) => self.stage = Stage::Gone,
+            Err(_) => {
+                if self.stage == Stage::Connected {
+                    self.stage = Stage::OutOfStep;
+                }
+                self.transport.close();
+            }
+        }
+        result
+    }
+}
+
+/// Ends some time after nobody waits for the reply any more.
+async fn given_up<T>(reply: &mut oneshot::Sender<T>, patience: Duration) {
+    reply.closed().await;
+    tokio::time::sleep(patience).await;
+}
+
+fn too_many_handles() -> Error {
+    ProtocolError::Unexpected("more than 255 handles in one request".to_owned()).into()
+}
+
+/// RopSize, ROPs, handle table — [MS-OXCROPS] 2.2.1.
+fn pack(payload: &Payload) -> Result<Vec<u8>, Error> {
+    let size = payload.rops.len().saturating_add(2);
+    let size = u16::try_from(size).ok().filter(|size| usize::from(*size) <= MAX_PAYLOAD);
+    let Some(size) = size else {
+        return Err(ProtocolError::Unexpected("the request does not fit one buffer".to_owned()).into());
+    };
+    let mut bytes = size.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&payload.rops);
+    for handle in &payload.handles {
+        bytes.extend_from_slice(&handle.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+fn unpack(bytes: &[u8]) -> Result<Payload, Error> {
+    let mut r = Reader::new(bytes, "ROP output buffer");
+    let size = usize::from(r.u16("RopSize")?);
+    let len = size.checked_sub(2).ok_or_else(|| r.invalid("RopSize", u64::try_from(size).unwrap_or_default()))?;
+    let rops = r.bytes(len, "RopsList")?.to_vec();
+    let mut handles = Vec::with_capacity(r.remaining() / 4);
+    while !r.is_empty() {
+        handles.push(r.u32("ServerObjectHandleTable")?);
+    }
+    Ok(Payload { rops, handles })
+}
+
+/// The time that a RopBackoff response asks for; `None` for any other response.
+fn backoff(rops: &[u8]) -> Option<Duration> {
+    let mut r = Reader::new(rops, "RopBackoff");
+    if r.u8("RopId").ok()? != ROP_BACKOFF {
+        return None;
+    }
+    r.u8("LogonId").ok()?;
+    let mut wait = r.u32("Duration").ok()?;
+    for _ in 0..r.u8("BackoffRopCount").ok()? {
+        r.u8("RopIdBackoff").ok()?;
+        wait = wait.max(r.u32("Duration").ok()?);
+    }
+    Some(Duration::from_millis(u64::from(wait)))
+}
+
+#[cfg(test)]
+mod tests {
+    use watertight_testkit::mutate::survive;
+
+    use super::*;
+
+    #[test]
+    fn payloads_come_back_and_lies_are_refused() {
+        let payload = Payload { rops: vec![1, 2, 3], handles: vec![7, u32::MAX] };
+        let bytes = pack(&payload).unwrap();
+        assert_eq!(bytes, [5, 0, 1, 2, 3, 7, 0, 0, 0, 255, 255, 255, 255]);
+        assert_eq!(unpack(&bytes).unwrap(), payload);
+        survive(&bytes, |b| drop(unpack(b)));
+        assert!(unpack(&[1, 0]).is_err());
+        assert!(pack(&Payload { rops: vec![0; 40_000], handles: vec![] }).is_err());
+    }
+
+    #[test]
+    fn a_backoff_is_the_longest_time_in_it() {
+        let rop = [0xF9, 0, 100, 0, 0, 0, 1, 0x70, 250, 0, 0, 0, 0, 0];
+        assert_eq!(backoff(&rop), Some(Duration::from_millis(250)));
+        assert_eq!(backoff(&[0x02, 0, 0, 0, 0, 0, 0]), None);
+        survive(&rop, |b| drop(backoff(b)));
+    }
+}

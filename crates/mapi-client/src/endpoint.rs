@@ -1,0 +1,200 @@
+//! Where the server is and who signs in.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use http::{HeaderValue, Uri};
+use zeroize::Zeroizing;
+
+use crate::error::SetupError;
+
+/// The URL of a MAPI/HTTP mailbox endpoint (`https://HOST[:PORT]/mapi/emsmdb/[?MailboxId=…]`).
+///
+/// INVARIANT: the scheme is `https`, or it is `http` and the host is this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    tls: bool,
+    host: String,
+    port: u16,
+    target: String,
+}
+
+impl Endpoint {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`SetupError::Url`] when it cannot be read, [`SetupError::PlainHttp`] for `http` to another machine.
+    pub fn parse(url: &str) -> Result<Self, SetupError> {
+        let bad = |why| SetupError::Url { url: url.to_owned(), why };
+        let uri: Uri = url.trim().parse().map_err(|_| bad("not a URL"))?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(bad("it starts with neither https:// nor http://")),
+        };
+        let authority = uri.authority().ok_or_else(|| bad("no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(bad("it contains a user name"));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err(bad("no host"));
+        }
+        if !tls && !is_this_machine(&host) {
+            return Err(SetupError::PlainHttp { host });
+        }
+        let port = match authority.port() {
+            Some(_) => authority.port_u16().ok_or_else(|| bad("the port is not a number"))?,
+            None if tls => 443,
+            None => 80,
+        };
+        let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        Ok(Self { tls, host, port, target })
+    }
+
+    /// The same server, another path (and query).
+    #[must_use]
+    pub fn with_target(&self, target: &str) -> Self {
+        Self { target: target.to_owned(), ..self.clone() }
+    }
+
+    /// Whether TLS is spoken.
+    #[must_use]
+    pub const fn tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The host's name or address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The TCP port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Path and query.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Host and port as they are written in a message.
+    #[must_use]
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// The value of the Host header.
+    pub(crate) fn host_header(&self) -> String {
+        let usual = if self.tls { 443 } else { 80 };
+        let address = self.address();
+        match address.rsplit_once(':') {
+            Some((host, _)) if self.port == usual => host.to_owned(),
+            _ => address,
+        }
+    }
+}
+
+/// The URL without its query, which may name a mailbox.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        write!(f, "{}://{}{path}", if self.tls { "https" } else { "http" }, self.host_header())
+    }
+}
+
+/// Whether a host name can only be this machine.
+fn is_this_machine(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// A user name and a password; neither the password nor anything made from it shows in `Debug`.
+#[derive(Clone)]
+pub struct Credentials {
+    user: String,
+    password: Zeroizing<String>,
+}
+
+impl Credentials {
+    /// For Basic authentication.
+    ///
+    /// # Errors
+    /// [`SetupError::UserName`] when the name contains a colon or control characters.
+    pub fn new(user: impl Into<String>, password: impl Into<String>) -> Result<Self, SetupError> {
+        let (user, password) = (user.into(), Zeroizing::new(password.into()));
+        if user.contains(':') || user.chars().any(char::is_control) {
+            return Err(SetupError::UserName);
+        }
+        Ok(Self { user, password })
+    }
+
+    /// The user's name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The Authorization header, marked as sensitive.
+    pub(crate) fn authorization(&self) -> Result<HeaderValue, SetupError> {
+        let plain = Zeroizing::new(format!("{}:{}", self.user, self.password.as_str()));
+        let coded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(plain.as_bytes()));
+        let header = Zeroizing::new(format!("Basic {}", coded.as_str()));
+        let mut value = HeaderValue::from_str(&header).map_err(|_| SetupError::UserName)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        for good in
+            ["http://127.0.0.1:8080/mapi/emsmdb/", "http://localhost/x", "http://[::1]:81/", "https://mail.example.org/m?MailboxId=a@b"]
+        {
+            Endpoint::parse(good).unwrap();
+        }
+        for bad in ["http://mail.example.org/", "http://127.0.0.1.example.org/", "http://10.0.0.1/"] {
+            assert!(matches!(Endpoint::parse(bad), Err(SetupError::PlainHttp { .. })), "{bad}");
+        }
+        for bad in ["", "mail.example.org", "ftp://localhost/", "https:///x", "https://u:p@h/", "https://h:99999/"] {
+            assert!(matches!(Endpoint::parse(bad), Err(SetupError::Url { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_url_falls_into_its_parts() {
+        let e = Endpoint::parse("https://[2001:db8::1]:8443/mapi/emsmdb/?MailboxId=u@h").unwrap();
+        assert_eq!((e.host(), e.port(), e.target()), ("2001:db8::1", 8443, "/mapi/emsmdb/?MailboxId=u@h"));
+        assert_eq!(e.host_header(), "[2001:db8::1]:8443");
+        assert_eq!(e.to_string(), "https://[2001:db8::1]:8443/mapi/emsmdb/");
+        let e = Endpoint::parse("https://h.example").unwrap();
+        assert_eq!((e.host_header().as_str(), e.target()), ("h.example", "/"));
+    }
+
+    #[test]
+    fn a_password_does_not_show() {
+        let c = Credentials::new("u", "secret").unwrap();
+        let shown = format!("{c:?} {:?}", c.authorization().unwrap());
+        assert!(!shown.contains("secret") && !shown.contains("dTpz"), "{shown}");
+        assert!(Credentials::new("u:v", "x").is_err());
+        assert_eq!(c.authorization().unwrap().as_bytes(), b"Basic dTpzZWNyZXQ=");
+    }
+}

@@ -1,0 +1,365 @@
+//! What can go wrong, and what the person can do about it.
+
+use std::time::Duration;
+
+use watertight_mapi::MapiCode;
+use watertight_mapi::http::ResponseCode;
+use watertight_mapi::http::framing::FramingError;
+use watertight_wire::WireError;
+
+/// A failed operation of this client.
+///
+/// Three kinds stay apart: the peer is wrong ([`Error::Protocol`], [`Error::NotMapi`]), the peer said no
+/// ([`Error::SignIn`], [`Error::Refused`], [`Error::Busy`]), something on the way failed ([`Error::Reach`],
+/// [`Error::Trust`]).
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server could not be reached, or stopped answering.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
+    /// The server's certificate is not trusted.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The server does not accept the user.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    /// What answers is no MAPI/HTTP server.
+    #[error("{url} does not speak MAPI over HTTP ({why}); check the URL, it usually ends in /mapi/emsmdb/")]
+    NotMapi {
+        /// The URL without its query.
+        url: String,
+        /// What was seen instead.
+        why: String,
+    },
+    /// The server sent something that the protocol does not allow.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The server refused an operation.
+    #[error("the server refused {operation}: {code}")]
+    Refused {
+        /// The ROP or request type.
+        operation: &'static str,
+        /// The reason.
+        code: MapiCode,
+    },
+    /// The server asked to come later, each time.
+    #[error("the server is busy, {tries} tries did not help; try again {}", later(*.retry_after))]
+    Busy {
+        /// How often it was asked.
+        tries: u32,
+        /// How long it wants to be left alone, where it said so.
+        retry_after: Option<Duration>,
+    },
+    /// The session context is gone: whatever was held in it is gone too. Connect again and go on from the last state.
+    #[error("the session with the server was lost: {0}")]
+    SessionLost(#[from] Lost),
+    /// Autodiscover did not give the user's settings.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The endpoint or an option cannot be used.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The session was disconnected before.
+    #[error("the session is closed")]
+    Closed,
+}
+
+/// The kinds of failure that a caller treats differently.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// Not reachable, not trusted, not a MAPI server, busy for too long: exit status 4.
+    Reach,
+    /// The user is not accepted: exit status 3.
+    SignIn,
+    /// The session context is gone; connecting again and repeating from the last state may help.
+    SessionLost,
+    /// The peer breaks the protocol.
+    Protocol,
+    /// The peer said no to one operation; the session lives on.
+    Refused,
+    /// Wrong arguments.
+    Setup,
+}
+
+impl Error {
+    /// The kind of failure.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Reach(_) | Self::Trust(_) | Self::NotMapi { .. } | Self::Busy { .. } => ErrorClass::Reach,
+            Self::SignIn(_) | Self::Discovery(DiscoveryError::Unknown { .. }) => ErrorClass::SignIn,
+            Self::Discovery(_) => ErrorClass::Reach,
+            Self::SessionLost(_) | Self::Closed => ErrorClass::SessionLost,
+            Self::Protocol(_) => ErrorClass::Protocol,
+            Self::Refused { .. } => ErrorClass::Refused,
+            Self::Setup(_) => ErrorClass::Setup,
+        }
+    }
+
+    /// Whether a new session may succeed where this one failed: the session context was lost, or the connection
+    /// broke in the middle of a request.
+    #[must_use]
+    pub const fn wants_new_session(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionLost(_) | Self::Reach(ReachError::Interrupted { .. } | ReachError::Stalled { .. })
+        )
+    }
+}
+
+/// The server could not be reached, or stopped answering.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ReachError {
+    /// The host's name is not known.
+    #[error("the name {host} cannot be resolved ({source}); check the spelling and the name service")]
+    Resolve {
+        /// The host.
+        host: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No connection could be made.
+    #[error("{address} cannot be reached ({source}); check that the server runs and that no firewall is between")]
+    Connect {
+        /// Host and port.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No connection within the time allowed.
+    #[error("{address} did not accept a connection within {seconds} s; check that it runs and that no firewall is between", seconds = .after.as_secs_f32())]
+    ConnectTimeout {
+        /// Host and port.
+        address: String,
+        /// The time allowed.
+        after: Duration,
+    },
+    /// The TLS handshake failed, for another reason than trust.
+    #[error("no TLS with {address} ({why}); check that the port speaks HTTPS")]
+    Handshake {
+        /// Host and port.
+        address: String,
+        /// The reason.
+        why: String,
+    },
+    /// The connection broke.
+    #[error("the connection to {address} broke in the middle of a request ({why}); try again")]
+    Interrupted {
+        /// Host and port.
+        address: String,
+        /// The reason.
+        why: String,
+    },
+    /// Nothing came for too long.
+    #[error("{address} stopped answering: nothing came for {seconds} s; try again later", seconds = .after.as_secs_f32())]
+    Stalled {
+        /// Host and port.
+        address: String,
+        /// The time allowed.
+        after: Duration,
+    },
+}
+
+/// The server's certificate is not trusted.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// Signed by nobody that is known here.
+    #[error("the certificate of {host} is signed by an authority that is not known here; if it is yours, give the authority's certificate with --tls-ca FILE")]
+    UnknownIssuer {
+        /// The host.
+        host: String,
+    },
+    /// Made out for somebody else.
+    #[error("the certificate of {host} is made out for another name; use the name that stands in it")]
+    WrongName {
+        /// The host.
+        host: String,
+    },
+    /// Not valid at this time.
+    #[error("the certificate of {host} is expired or not yet valid; renew it, or set this machine's clock")]
+    NotInDate {
+        /// The host.
+        host: String,
+    },
+    /// Anything else.
+    #[error("the certificate of {host} is not accepted ({why})")]
+    Other {
+        /// The host.
+        host: String,
+        /// The reason.
+        why: String,
+    },
+}
+
+/// The server does not accept the user.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignInError {
+    /// HTTP status 401.
+    #[error("the server does not accept the user name and password; check both")]
+    Credentials,
+    /// HTTP status 403.
+    #[error("the server knows the user but does not let it in (403); ask for MAPI over HTTP to be enabled for the mailbox")]
+    Forbidden,
+    /// The server does not take a password with Basic authentication.
+    #[error("the server does not offer Basic authentication; only that is supported")]
+    NoBasic,
+    /// X-ResponseCode 8 or 11, or a refused Connect or RopLogon.
+    #[error("the user may not open this mailbox ({0}); check the user DN")]
+    NoPrivilege(MapiCode),
+    /// The user DN has no mailbox here.
+    #[error("there is no mailbox with this user DN here ({0}); check it, or leave it out to let Autodiscover find it")]
+    NoMailbox(MapiCode),
+}
+
+impl SignInError {
+    /// Whether a refused Connect or RopLogon is about the user.
+    pub(crate) const fn of(code: MapiCode) -> Option<Self> {
+        match code {
+            MapiCode::UnknownUser | MapiCode::WrongServer => Some(Self::NoMailbox(code)),
+            MapiCode::AccessDenied | MapiCode::LoginPerm | MapiCode::LoginFailure | MapiCode::LogonFailed => {
+                Some(Self::NoPrivilege(code))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The server sent something that the protocol does not allow.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// Bytes that cannot be read.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// Not HTTP.
+    #[error("no valid HTTP response ({0})")]
+    Http(String),
+    /// An HTTP status that does not belong here.
+    #[error("unexpected HTTP status {0}")]
+    Status(u16),
+    /// An X-ResponseCode that says that the request was wrong.
+    #[error("X-ResponseCode {0}")]
+    ResponseCode(ResponseCode),
+    /// Not the meta-tags and headers that belong in front of a body.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    /// More bytes than the response may have.
+    #[error("a response of more than {limit} bytes")]
+    TooLarge {
+        /// The bound.
+        limit: usize,
+    },
+    /// A response that goes on for ever.
+    #[error("a response that was not complete after {seconds} s", seconds = .after.as_secs_f32())]
+    Endless {
+        /// The time allowed.
+        after: Duration,
+    },
+    /// The end came too early.
+    #[error("the response ends in the middle ({0})")]
+    Incomplete(&'static str),
+    /// Answers that do not belong to the questions.
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+/// Why a session context is gone.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// The server does not know it any more (X-ResponseCode).
+    #[error("the server does not know it any more (X-ResponseCode {0})")]
+    Forgotten(ResponseCode),
+    /// An earlier request was given up, or failed so that the order of requests is unknown.
+    #[error("an earlier request did not end properly")]
+    OutOfStep,
+}
+
+/// Autodiscover did not give the user's settings.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// The server does not know the address.
+    #[error("Autodiscover on {host} does not know {address} (code {code}: {message}); check the address, or give --user-dn")]
+    Unknown {
+        /// The host that was asked.
+        host: String,
+        /// The address that was asked for.
+        address: String,
+        /// ErrorCode of [MS-OXDSCLI].
+        code: u32,
+        /// What the server says about it.
+        message: String,
+    },
+    /// The answer has no LegacyDN or is no settings document.
+    #[error("Autodiscover on {host} gave no usable settings ({why}); give --user-dn")]
+    Unusable {
+        /// The host that was asked.
+        host: String,
+        /// What is missing.
+        why: String,
+    },
+    /// The server sends the client elsewhere, too often or to a place that is not allowed.
+    #[error("Autodiscover on {host} leads astray ({why}); give --user-dn")]
+    Redirect {
+        /// The host that was asked.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// The endpoint or an option cannot be used.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The URL cannot be read.
+    #[error("{url:?} is not a URL of the form https://HOST/mapi/emsmdb/ ({why})")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Plain HTTP to another machine.
+    #[error("passwords go to {host} over https only; http is for this machine itself")]
+    PlainHttp {
+        /// The host.
+        host: String,
+    },
+    /// A name or a password that HTTP cannot carry.
+    #[error("a user name must not contain a colon or control characters")]
+    UserName,
+    /// The file with extra roots cannot be used.
+    #[error("{path}: {why}")]
+    Roots {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No random numbers.
+    #[error("the system gives no random numbers ({0})")]
+    Random(String),
+}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+impl From<FramingError> for Error {
+    fn from(error: FramingError) -> Self {
+        Self::Protocol(error.into())
+    }
+}
+
+fn later(after: Option<Duration>) -> String {
+    after.map_or_else(|| "later".to_owned(), |after| format!("in {} s", after.as_secs().max(1)))
+}

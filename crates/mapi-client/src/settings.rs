@@ -1,0 +1,71 @@
+//! What all sessions of a connector share.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use rustls::ClientConfig;
+use watertight_ledger::{Kind, Ledger};
+
+use crate::connection::Connection;
+use crate::endpoint::{Credentials, Endpoint};
+use crate::error::{Error, SetupError};
+use crate::options::Options;
+use crate::tls;
+use crate::traffic::Counters;
+
+/// How we call ourselves in HTTP.
+pub(crate) const USER_AGENT: &str = concat!("Watertight/", env!("CARGO_PKG_VERSION"));
+
+/// What all sessions of a connector share.
+pub(crate) struct Settings {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) user: String,
+    /// Marked as sensitive: it never shows.
+    pub(crate) authorization: HeaderValue,
+    pub(crate) options: Options,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) ledger: Ledger,
+}
+
+impl Settings {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        credentials: &Credentials,
+        options: Options,
+        ledger: &Ledger,
+    ) -> Result<Self, SetupError> {
+        let tls = if endpoint.tls() { Some(tls::config(options.tls_ca.as_deref())?) } else { None };
+        Ok(Self {
+            user: credentials.user().to_owned(),
+            authorization: credentials.authorization()?,
+            tls,
+            counters: Arc::default(),
+            ledger: ledger.child("client"),
+            endpoint,
+            options,
+        })
+    }
+
+    /// A new connection to the endpoint.
+    pub(crate) async fn connect(&self, kind: &Kind) -> Result<Connection, Error> {
+        self.connect_to(&self.endpoint, kind).await
+    }
+
+    /// A new connection to another endpoint of the same kind (with TLS or without).
+    pub(crate) async fn connect_to(&self, endpoint: &Endpoint, kind: &Kind) -> Result<Connection, Error> {
+        let timeout = self.options.connect_timeout;
+        Connection::open(endpoint, self.tls.as_ref(), timeout, kind, &self.counters).await
+    }
+
+    /// Whether responses may come compressed: not when the way is so short that it only costs time.
+    pub(crate) fn compression(&self) -> bool {
+        self.options.compression.unwrap_or_else(|| {
+            let host = self.endpoint.host();
+            let near = host.eq_ignore_ascii_case("localhost")
+                || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+            !near
+        })
+    }
+}

@@ -1,0 +1,298 @@
+//! Requests of one session context over one connection — [MS-OXCMAPIHTTP] 2.2, 3.1.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header::{
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+    WWW_AUTHENTICATE,
+};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use watertight_ledger::Kind;
+use watertight_mapi::MapiCode;
+use watertight_mapi::http::framing::{Event, ResponseParser};
+use watertight_mapi::http::header;
+use watertight_mapi::http::{RequestType, ResponseCode};
+use watertight_wire::{Guid, to_u64};
+
+use crate::connection::{Connection, SendError};
+use crate::cookies::Cookies;
+use crate::error::{Error, Lost, ProtocolError, ReachError, SetupError, SignInError};
+use crate::retry_after;
+use crate::settings::Settings;
+
+/// How often a request is repeated because the connection ended before it was sent.
+const MAX_REOPENED: u32 = 3;
+/// Bytes of an error page that are read to keep the connection.
+const MAX_PAGE: usize = 64 << 10;
+
+/// The state that requests of one session context share.
+pub(crate) struct Transport {
+    settings: Arc<Settings>,
+    connections: Kind,
+    connection: Option<Connection>,
+    cookies: Cookies,
+    client: String,
+    requests: u64,
+}
+
+/// What a request is answered with.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// The response's own headers.
+    pub headers: HeaderMap,
+    /// What follows the additional headers.
+    pub body: Vec<u8>,
+}
+
+impl Transport {
+    pub(crate) fn new(settings: Arc<Settings>) -> Result<Self, SetupError> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|e| SetupError::Random(e.to_string()))?;
+        let client = format!("{{{}}}", Guid::from_random(random)).to_ascii_uppercase();
+        let connections = settings.ledger.kind("connections");
+        Ok(Self { settings, connections, connection: None, cookies: Cookies::default(), client, requests: 0 })
+    }
+
+    /// Sends a request, and sends it again for as long as the server says that it is busy.
+    pub(crate) async fn request(
+        &mut self,
+        request_type: RequestType,
+        body: Bytes,
+        limit: usize,
+    ) -> Result<Reply, Error> {
+        let mut tried = 0_u32;
+        loop {
+            tried = tried.saturating_add(1);
+            let busy = match self.once(request_type, body.clone(), limit).await? {
+                Outcome::Reply(reply) => return Ok(reply),
+                Outcome::Busy(asked) => asked,
+            };
+            let Some(wait) = self.settings.options.backoff.wait(tried, busy) else {
+                return Err(Error::Busy { tries: tried, retry_after: busy });
+            };
+            tracing::info!(%request_type, ?wait, tried, "the server is busy");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Waits, between requests, until the server closes the connection; for ever when there is none.
+    pub(crate) async fn ended(&mut self) {
+        match &mut self.connection {
+            Some(connection) => connection.ended().await,
+            None => std::future::pending().await,
+        }
+        self.connection = None;
+    }
+
+    /// Closes the connection.
+    pub(crate) fn close(&mut self) {
+        self.connection = None;
+    }
+
+    async fn once(&mut self, request_type: RequestType, body: Bytes, limit: usize) -> Result<Outcome, Error> {
+        self.requests = self.requests.saturating_add(1);
+        let mut request = self.build(request_type, body)?;
+        let mut reopened = 0;
+        let timeout = self.settings.options.read_timeout;
+        // Whatever leaves this function early leaves the connection closed: its state is unknown then.
+        let (mut connection, response) = loop {
+            let mut connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => self.settings.connect(&self.connections).await?,
+            };
+            self.settings.counters.request();
+            match connection.send(request, timeout).await {
+                Ok(response) => break (connection, response),
+                Err(SendError::Failed(error)) => return Err(error),
+                Err(SendError::NotSent(again)) if reopened < MAX_REOPENED => {
+                    reopened = reopened.saturating_add(1);
+                    request = *again;
+                }
+                Err(SendError::NotSent(_)) => {
+                    return Err(ReachError::Interrupted {
+                        address: self.settings.endpoint.address(),
+                        why: "the server closes each connection at once".to_owned(),
+                    }
+                    .into());
+                }
+            }
+        };
+        let outcome = self.receive(request_type, &mut connection, response, limit).await?;
+        self.connection = Some(connection);
+        Ok(outcome)
+    }
+
+    fn build(&self, request_type: RequestType, body: Bytes) -> Result<Request<Full<Bytes>>, Error> {
+        let settings = &self.settings;
+        let name = |name: &'static str| {
+            HeaderName::from_bytes(name.as_bytes()).map_err(|e| ProtocolError::Http(e.to_string()))
+        };
+        let text = |value: &str| HeaderValue::from_str(value).map_err(|_| SetupError::UserName);
+        let mut builder = Request::post(settings.endpoint.target());
+        if let Some(headers) = builder.headers_mut() {
+            headers.insert(HOST, text(&settings.endpoint.host_header())?);
+            headers.insert(AUTHORIZATION, settings.authorization.clone());
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(header::CONTENT_TYPE_MAPI));
+            headers.insert(USER_AGENT, HeaderValue::from_static(crate::settings::USER_AGENT));
+            headers.insert(name(header::X_REQUEST_TYPE)?, HeaderValue::from_static(request_type.as_str()));
+            headers.insert(name(header::X_REQUEST_ID)?, text(&format!("{}:{}", self.client, self.requests))?);
+            headers.insert(name(header::X_CLIENT_INFO)?, text(&format!("{}:1", self.client))?);
+            headers.insert(name(header::X_CLIENT_APPLICATION)?, text(&settings.options.client_application)?);
+            if let Some(cookies) = self.cookies.header() {
+                headers.insert(COOKIE, cookies);
+            }
+        }
+        builder.body(Full::new(body)).map_err(|e| ProtocolError::Http(e.to_string()).into())
+    }
+
+    async fn receive(
+        &mut self,
+        request_type: RequestType,
+        connection: &mut Connection,
+        mut response: Response<Incoming>,
+        limit: usize,
+    ) -> Result<Outcome, Error> {
+        let status = response.status();
+        match status {
+            StatusCode::OK => {}
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                let asked = field(response.headers(), RETRY_AFTER.as_str())
+                    .and_then(|value| retry_after::parse(value, SystemTime::now()));
+                self.drain(connection, &mut response).await?;
+                return Ok(Outcome::Busy(asked));
+            }
+            other => return Err(self.refused_status(other, response.headers())),
+        }
+        self.cookies.update(response.headers());
+        let outer = field(response.headers(), header::X_RESPONSE_CODE).and_then(ResponseCode::parse);
+        if let Some(code) = outer.filter(|code| *code != ResponseCode::Success) {
+            self.drain(connection, &mut response).await?;
+            return Err(refused_code(request_type, code));
+        }
+        let kind = field(response.headers(), CONTENT_TYPE.as_str()).unwrap_or("nothing");
+        let plain = kind.split(';').next().unwrap_or_default().trim();
+        if !plain.eq_ignore_ascii_case(header::CONTENT_TYPE_MAPI) || outer.is_none() {
+            return Err(self.not_mapi(format!("it answers with {plain}")));
+        }
+        let (inner, body) = self.body(connection, &mut response, limit).await?;
+        if let Some(code) = inner.filter(|code| *code != ResponseCode::Success) {
+            return Err(refused_code(request_type, code));
+        }
+        tracing::trace!(%request_type, bytes = body.len(), "response");
+        Ok(Outcome::Reply(Reply { headers: std::mem::take(response.headers_mut()), body }))
+    }
+
+    /// Reads meta-tags, additional headers and body — [MS-OXCMAPIHTTP] 2.2.2.2.
+    async fn body(
+        &self,
+        connection: &mut Connection,
+        response: &mut Response<Incoming>,
+        limit: usize,
+    ) -> Result<(Option<ResponseCode>, Vec<u8>), Error> {
+        let options = &self.settings.options;
+        let started = Instant::now();
+        let mut parser = ResponseParser::new(to_u64(limit));
+        // Only PENDING can come often: this many are an hour's worth of any server we know, and bounded.
+        let mut framing_left = 64_usize << 10;
+        let (mut code, mut body) = (None, Vec::new());
+        loop {
+            let left = options.response_timeout.saturating_sub(started.elapsed());
+            let bytes = match connection.body(response, options.read_timeout.min(left)).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => {
+                    parser.handle_end()?;
+                    return Ok((code, body));
+                }
+                Err(Error::Reach(ReachError::Stalled { .. })) if left < options.read_timeout => {
+                    return Err(ProtocolError::Endless { after: options.response_timeout }.into());
+                }
+                Err(error) => return Err(error),
+            };
+            let before = body.len();
+            parser.handle_input(&bytes)?;
+            while let Some(event) = parser.poll_event() {
+                match event {
+                    Event::Header { name, value } if name.eq_ignore_ascii_case(header::X_RESPONSE_CODE) => {
+                        code = ResponseCode::parse(&value);
+                    }
+                    Event::Body(bytes) if body.is_empty() => body = bytes,
+                    Event::Body(bytes) => body.extend_from_slice(&bytes),
+                    _ => {}
+                }
+            }
+            let framing = bytes.len().saturating_sub(body.len().saturating_sub(before));
+            framing_left = framing_left
+                .checked_sub(framing)
+                .ok_or(ProtocolError::Endless { after: started.elapsed() })?;
+        }
+    }
+
+    /// Reads what is not wanted, so that the connection can be used again.
+    async fn drain(&self, connection: &mut Connection, response: &mut Response<Incoming>) -> Result<(), Error> {
+        let mut total = 0_usize;
+        while let Some(bytes) = connection.body(response, self.settings.options.read_timeout).await? {
+            total = total.saturating_add(bytes.len());
+            if total > MAX_PAGE {
+                return Err(ProtocolError::TooLarge { limit: MAX_PAGE }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn refused_status(&self, status: StatusCode, headers: &HeaderMap) -> Error {
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                let mut offers = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|v| v.to_str().ok()).peekable();
+                let none = offers.peek().is_some() && !offers.any(|o| o.trim().to_ascii_lowercase().starts_with("basic"));
+                if none { SignInError::NoBasic.into() } else { SignInError::Credentials.into() }
+            }
+            StatusCode::FORBIDDEN => SignInError::Forbidden.into(),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                self.not_mapi(format!("HTTP status {}", status.as_u16()))
+            }
+            _ if status.is_redirection() => {
+                let to = field(headers, LOCATION.as_str()).unwrap_or("nowhere").split('?').next().unwrap_or_default();
+                self.not_mapi(format!("it sends the client to {to}"))
+            }
+            other => ProtocolError::Status(other.as_u16()).into(),
+        }
+    }
+
+    fn not_mapi(&self, why: String) -> Error {
+        Error::NotMapi { url: self.settings.endpoint.to_string(), why }
+    }
+}
+
+enum Outcome {
+    Reply(Reply),
+    Busy(Option<Duration>),
+}
+
+fn field<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What an X-ResponseCode means — [MS-OXCMAPIHTTP] 2.2.3.3.3; inside a session, the numbers that gromox 3.10 gives
+/// instead (2, 4, 6, 7) mean a session context that is gone too, for our requests lack nothing.
+fn refused_code(request_type: RequestType, code: ResponseCode) -> Error {
+    match code {
+        ResponseCode::AnonymousNotAllowed | ResponseCode::NoPrivilege => {
+            SignInError::NoPrivilege(MapiCode::AccessDenied).into()
+        }
+        ResponseCode::EndpointShuttingDown => Error::Busy { tries: 1, retry_after: None },
+        ResponseCode::InvalidContextCookie
+        | ResponseCode::ContextNotFound
+        | ResponseCode::MissingCookie
+        | ResponseCode::InvalidSequence => Lost::Forgotten(code).into(),
+        ResponseCode::InvalidVerb | ResponseCode::InvalidHeader | ResponseCode::MissingHeader
+            if request_type != RequestType::Connect =>
+        {
+            Lost::Forgotten(code).into()
+        }
+        other => ProtocolError::ResponseCode(other).into(),
+    }
+}
