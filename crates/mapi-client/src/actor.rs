@@ -180,8 +180,10 @@ impl Actor {
             }
             Answer::Success(connected) => {
                 self.stage = Stage::Gone;
-                Err(SignInError::of(connected.error_code)
-                    .map_or(Error::Refused { operation: "Connect", code: connected.error_code }, Error::SignIn))
+                Err(SignInError::of(connected.error_code).map_or(
+                    Error::Refused { operation: "Connect", code: connected.error_code },
+                    Error::SignIn,
+                ))
             }
             Answer::Failure(failure) => {
                 self.stage = Stage::Gone;
@@ -208,7 +210,10 @@ impl Actor {
                     return Err(Error::Refused { operation: "Execute", code: executed.error_code });
                 }
                 Answer::Failure(failure) => {
-                    return Err(Error::Refused { operation: "Execute", code: MapiCode(failure.status_code.0) });
+                    return Err(Error::Refused {
+                        operation: "Execute",
+                        code: MapiCode(failure.status_code.0),
+                    });
                 }
             };
             let limits = Limits { bytes: MAX_UNPACKED, ..Limits::default() };
@@ -335,7 +340,8 @@ fn pack(payload: &Payload) -> Result<Vec<u8>, Error> {
 fn unpack(bytes: &[u8]) -> Result<Payload, Error> {
     let mut r = Reader::new(bytes, "ROP output buffer");
     let size = usize::from(r.u16("RopSize")?);
-    let len = size.checked_sub(2).ok_or_else(|| r.invalid("RopSize", u64::try_from(size).unwrap_or_default()))?;
+    let len =
+        size.checked_sub(2).ok_or_else(|| r.invalid("RopSize", u64::try_from(size).unwrap_or_default()))?;
     let rops = r.bytes(len, "RopsList")?.to_vec();
     let mut handles = Vec::with_capacity(r.remaining() / 4);
     while !r.is_empty() {
@@ -381,6 +387,8 @@ mod tests {
         let rop = [0xF9, 0, 100, 0, 0, 0, 1, 0x70, 250, 0, 0, 0, 0, 0];
         assert_eq!(backoff(&rop), Some(Duration::from_millis(250)));
         assert_eq!(backoff(&[0x02, 0, 0, 0, 0, 0, 0]), None);
-        survive(&rop, |b| drop(backoff(b)));
+        survive(&rop, |b| {
+            let _ = backoff(b);
+        });
     }
 }

@@ -201,8 +201,8 @@ async fn connect(endpoint: &Endpoint) -> Result<TcpStream, Error> {
             Err(e) => last = Some(e),
         }
     }
-    let source =
-        last.unwrap_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no usable address"));
+    let source = last
+        .unwrap_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no usable address"));
     Err(ReachError::Connect { address: endpoint.address(), source }.into())
 }
 

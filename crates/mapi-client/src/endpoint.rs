@@ -166,15 +166,20 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_only() {
-        for good in
-            ["http://127.0.0.1:8080/mapi/emsmdb/", "http://localhost/x", "http://[::1]:81/", "https://mail.example.org/m?MailboxId=a@b"]
-        {
+        for good in [
+            "http://127.0.0.1:8080/mapi/emsmdb/",
+            "http://localhost/x",
+            "http://[::1]:81/",
+            "https://mail.example.org/m?MailboxId=a@b",
+        ] {
             Endpoint::parse(good).unwrap();
         }
         for bad in ["http://mail.example.org/", "http://127.0.0.1.example.org/", "http://10.0.0.1/"] {
             assert!(matches!(Endpoint::parse(bad), Err(SetupError::PlainHttp { .. })), "{bad}");
         }
-        for bad in ["", "mail.example.org", "ftp://localhost/", "https:///x", "https://u:p@h/", "https://h:99999/"] {
+        for bad in
+            ["", "mail.example.org", "ftp://localhost/", "https:///x", "https://u:p@h/", "https://h:99999/"]
+        {
             assert!(matches!(Endpoint::parse(bad), Err(SetupError::Url { .. })), "{bad}");
         }
     }

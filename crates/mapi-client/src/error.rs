@@ -122,7 +122,9 @@ pub enum ReachError {
         source: std::io::Error,
     },
     /// No connection could be made.
-    #[error("{address} cannot be reached ({source}); check that the server runs and that no firewall is between")]
+    #[error(
+        "{address} cannot be reached ({source}); check that the server runs and that no firewall is between"
+    )]
     Connect {
         /// Host and port.
         address: String,
@@ -168,7 +170,9 @@ pub enum ReachError {
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// Signed by nobody that is known here.
-    #[error("the certificate of {host} is signed by an authority that is not known here; if it is yours, give the authority's certificate with --tls-ca FILE")]
+    #[error(
+        "the certificate of {host} is signed by an authority that is not known here; if it is yours, give the authority's certificate with --tls-ca FILE"
+    )]
     UnknownIssuer {
         /// The host.
         host: String,
@@ -203,7 +207,9 @@ pub enum SignInError {
     #[error("the server does not accept the user name and password; check both")]
     Credentials,
     /// HTTP status 403.
-    #[error("the server knows the user but does not let it in (403); ask for MAPI over HTTP to be enabled for the mailbox")]
+    #[error(
+        "the server knows the user but does not let it in (403); ask for MAPI over HTTP to be enabled for the mailbox"
+    )]
     Forbidden,
     /// The server does not take a password with Basic authentication.
     #[error("the server does not offer Basic authentication; only that is supported")]
@@ -212,7 +218,9 @@ pub enum SignInError {
     #[error("the user may not open this mailbox ({0}); check the user DN")]
     NoPrivilege(MapiCode),
     /// The user DN has no mailbox here.
-    #[error("there is no mailbox with this user DN here ({0}); check it, or leave it out to let Autodiscover find it")]
+    #[error(
+        "there is no mailbox with this user DN here ({0}); check it, or leave it out to let Autodiscover find it"
+    )]
     NoMailbox(MapiCode),
 }
 
@@ -285,7 +293,9 @@ pub enum Lost {
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     /// The server does not know the address.
-    #[error("Autodiscover on {host} does not know {address} (code {code}: {message}); check the address, or give --user-dn")]
+    #[error(
+        "Autodiscover on {host} does not know {address} (code {code}: {message}); check the address, or give --user-dn"
+    )]
     Unknown {
         /// The host that was asked.
         host: String,

@@ -42,9 +42,14 @@ mod tests {
         let now = UNIX_EPOCH + Duration::from_secs(784_111_770);
         assert_eq!(parse("120", now), Some(Duration::from_secs(120)));
         assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
-        assert_eq!(parse("Thu, 29 Feb 1996 00:00:00 GMT", UNIX_EPOCH), Some(Duration::from_secs(825_552_000)));
+        assert_eq!(
+            parse("Thu, 29 Feb 1996 00:00:00 GMT", UNIX_EPOCH),
+            Some(Duration::from_secs(825_552_000))
+        );
         assert_eq!(parse("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
-        for bad in ["", "-1", "soon", "Sun, 06 Nov 1994", "Sun, 06 Foo 1994 08:49:37 GMT", "99999999999999999999"] {
+        for bad in
+            ["", "-1", "soon", "Sun, 06 Nov 1994", "Sun, 06 Foo 1994 08:49:37 GMT", "99999999999999999999"]
+        {
             assert_eq!(parse(bad, now), None, "{bad}");
         }
     }

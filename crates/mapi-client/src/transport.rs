@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
-    WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    USER_AGENT, WWW_AUTHENTICATE,
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -162,7 +162,7 @@ impl Transport {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 let asked = field(response.headers(), RETRY_AFTER.as_str())
                     .and_then(|value| retry_after::parse(value, SystemTime::now()));
-                self.drain(connection, &mut response).await?;
+                Self::drain(&self.settings, connection, &mut response).await?;
                 return Ok(Outcome::Busy(asked));
             }
             other => return Err(self.refused_status(other, response.headers())),
@@ -170,7 +170,7 @@ impl Transport {
         self.cookies.update(response.headers());
         let outer = field(response.headers(), header::X_RESPONSE_CODE).and_then(ResponseCode::parse);
         if let Some(code) = outer.filter(|code| *code != ResponseCode::Success) {
-            self.drain(connection, &mut response).await?;
+            Self::drain(&self.settings, connection, &mut response).await?;
             return Err(refused_code(request_type, code));
         }
         let kind = field(response.headers(), CONTENT_TYPE.as_str()).unwrap_or("nothing");
@@ -178,7 +178,7 @@ impl Transport {
         if !plain.eq_ignore_ascii_case(header::CONTENT_TYPE_MAPI) || outer.is_none() {
             return Err(self.not_mapi(format!("it answers with {plain}")));
         }
-        let (inner, body) = self.body(connection, &mut response, limit).await?;
+        let (inner, body) = Self::body(&self.settings, connection, &mut response, limit).await?;
         if let Some(code) = inner.filter(|code| *code != ResponseCode::Success) {
             return Err(refused_code(request_type, code));
         }
@@ -188,12 +188,12 @@ impl Transport {
 
     /// Reads meta-tags, additional headers and body — [MS-OXCMAPIHTTP] 2.2.2.2.
     async fn body(
-        &self,
+        settings: &Settings,
         connection: &mut Connection,
         response: &mut Response<Incoming>,
         limit: usize,
     ) -> Result<(Option<ResponseCode>, Vec<u8>), Error> {
-        let options = &self.settings.options;
+        let options = &settings.options;
         let started = Instant::now();
         let mut parser = ResponseParser::new(to_u64(limit));
         // Only PENDING can come often: this many are an hour's worth of any server we know, and bounded.
@@ -232,9 +232,13 @@ impl Transport {
     }
 
     /// Reads what is not wanted, so that the connection can be used again.
-    async fn drain(&self, connection: &mut Connection, response: &mut Response<Incoming>) -> Result<(), Error> {
+    async fn drain(
+        settings: &Settings,
+        connection: &mut Connection,
+        response: &mut Response<Incoming>,
+    ) -> Result<(), Error> {
         let mut total = 0_usize;
-        while let Some(bytes) = connection.body(response, self.settings.options.read_timeout).await? {
+        while let Some(bytes) = connection.body(response, settings.options.read_timeout).await? {
             total = total.saturating_add(bytes.len());
             if total > MAX_PAGE {
                 return Err(ProtocolError::TooLarge { limit: MAX_PAGE }.into());
@@ -246,8 +250,10 @@ impl Transport {
     fn refused_status(&self, status: StatusCode, headers: &HeaderMap) -> Error {
         match status {
             StatusCode::UNAUTHORIZED => {
-                let mut offers = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|v| v.to_str().ok()).peekable();
-                let none = offers.peek().is_some() && !offers.any(|o| o.trim().to_ascii_lowercase().starts_with("basic"));
+                let mut offers =
+                    headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|v| v.to_str().ok()).peekable();
+                let none = offers.peek().is_some()
+                    && !offers.any(|o| o.trim().to_ascii_lowercase().starts_with("basic"));
                 if none { SignInError::NoBasic.into() } else { SignInError::Credentials.into() }
             }
             StatusCode::FORBIDDEN => SignInError::Forbidden.into(),
@@ -255,7 +261,11 @@ impl Transport {
                 self.not_mapi(format!("HTTP status {}", status.as_u16()))
             }
             _ if status.is_redirection() => {
-                let to = field(headers, LOCATION.as_str()).unwrap_or("nowhere").split('?').next().unwrap_or_default();
+                let to = field(headers, LOCATION.as_str())
+                    .unwrap_or("nowhere")
+                    .split('?')
+                    .next()
+                    .unwrap_or_default();
                 self.not_mapi(format!("it sends the client to {to}"))
             }
             other => ProtocolError::Status(other.as_u16()).into(),
