@@ -5,6 +5,7 @@
 
 pub mod globset;
 pub mod idset;
+pub mod lexical;
 pub mod state;
 pub mod xid;
 
