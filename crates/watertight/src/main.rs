@@ -1,2 +1,42 @@
-//! Your Exchange or grommunio mailbox as a Maildir, kept in step over MAPI/HTTP
-fn main() {}
+//! Your Exchange or grommunio mailbox as a Maildir, kept in step over MAPI/HTTP.
+//!
+//! Composition only: what the commands do is in the libraries; here is the command line, what goes to which output,
+//! and how the program ends.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program that people see")]
+
+mod cli;
+mod exit;
+mod import;
+mod log;
+mod secret;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use cli::{Cli, Command, Common};
+use exit::{Exit, Failure};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::start(&cli.common);
+    match run(&cli.command, &cli.common) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("watertight: {error:#}");
+            error.downcast_ref::<Failure>().map_or(Exit::Failed, |failure| failure.exit).into()
+        }
+    }
+}
+
+fn run(command: &Command, common: &Common) -> Result<Exit> {
+    match command {
+        Command::Import(args) => import::run(args, common),
+        _ => Err(Failure::usage("this command is not there yet").into()),
+    }
+}
