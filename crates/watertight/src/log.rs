@@ -9,10 +9,14 @@ pub fn start(common: &Common) {
     let default = match common.verbose {
         0 if common.quiet => "error",
         0 => "warn",
-        1 => "watertight=info,watertight_sync=info,watertight_mapi_client=info,watertight_mapi_server=info,\
-              watertight_store=info,warn",
-        2 => "watertight=debug,watertight_sync=debug,watertight_mapi_client=debug,watertight_mapi_server=debug,\
-              watertight_store=debug,info",
+        1 => {
+            "watertight=info,watertight_sync=info,watertight_mapi_client=info,watertight_mapi_server=info,\
+              watertight_store=info,warn"
+        }
+        2 => {
+            "watertight=debug,watertight_sync=debug,watertight_mapi_client=debug,watertight_mapi_server=debug,\
+              watertight_store=debug,info"
+        }
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("WATERTIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(default));

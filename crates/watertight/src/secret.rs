@@ -14,7 +14,10 @@ const LONGEST: u64 = 64 * 1024;
 pub fn from_file(path: &Path) -> Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     if path == Path::new("-") {
-        io::stdin().take(LONGEST).read_to_string(&mut text).context("cannot read the secret from standard input")?;
+        io::stdin()
+            .take(LONGEST)
+            .read_to_string(&mut text)
+            .context("cannot read the secret from standard input")?;
     } else {
         let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         file.take(LONGEST)

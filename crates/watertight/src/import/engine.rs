@@ -109,7 +109,11 @@ enum Event {
     Folder(Vec<String>),
     Message(Box<Parsed>),
     /// What was left out; `len` is what it took of the budget.
-    Skip { place: String, reason: String, len: u64 },
+    Skip {
+        place: String,
+        reason: String,
+        len: u64,
+    },
 }
 
 struct Parsed {
@@ -313,7 +317,8 @@ struct Known {
 
 impl<'a> Saver<'a> {
     fn new(mailbox: &'a dyn Mailbox, folder: Option<&str>) -> Self {
-        let base = folder.unwrap_or_default().split('/').filter(|n| !n.is_empty()).map(str::to_owned).collect();
+        let base =
+            folder.unwrap_or_default().split('/').filter(|n| !n.is_empty()).map(str::to_owned).collect();
         Self {
             mailbox,
             base,
@@ -433,8 +438,11 @@ impl<'a> Saver<'a> {
                 open_existing: true,
                 name: name.clone(),
             };
-            let (folder, _) =
-                self.mailbox.create_folder(new).await.with_context(|| format!("cannot make the folder {name}"))?;
+            let (folder, _) = self
+                .mailbox
+                .create_folder(new)
+                .await
+                .with_context(|| format!("cannot make the folder {name}"))?;
             id = folder.id;
         }
         if !self.known.contains_key(&id) {

@@ -174,10 +174,7 @@ mod tests {
         );
         assert_eq!(seen.0.len(), 2);
         let first = &seen.0[0];
-        assert_eq!(
-            text(first),
-            "Subject: 1\nStatus: O\nX-Status: F\n\nFrom here\n>From there\n> From\n"
-        );
+        assert_eq!(text(first), "Subject: 1\nStatus: O\nX-Status: F\n\nFrom here\n>From there\n> From\n");
         assert_eq!(first.delivered, Some(FileTime::from_unix_seconds(1_672_567_200)));
         assert!(!first.flags.seen && first.flags.flagged);
         assert_eq!(text(&seen.0[1]), "Subject: 2\n\nlast");

@@ -130,7 +130,8 @@ fn directory(
     }
     for entry in below {
         if maildir::is_maildir(&entry) {
-            let mut sink = Below { prefix: folder.iter().cloned().chain([file_name(&entry)]).collect(), sink };
+            let mut sink =
+                Below { prefix: folder.iter().cloned().chain([file_name(&entry)]).collect(), sink };
             if maildir::walk(&entry, limits, &mut sink)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
