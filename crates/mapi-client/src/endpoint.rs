@@ -44,8 +44,9 @@ impl Endpoint {
         if !tls && !is_this_machine(&host) {
             return Err(SetupError::PlainHttp { host });
         }
-        let port = match authority.port() {
-            Some(_) => authority.port_u16().ok_or_else(|| bad("the port is not a number"))?,
+        let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+        let port = match after_host.strip_prefix(':') {
+            Some(port) => port.parse().map_err(|_| bad("the port is not a number below 65536"))?,
             None if tls => 443,
             None => 80,
         };
