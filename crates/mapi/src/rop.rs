@@ -8,6 +8,8 @@
 
 mod answer;
 mod buffer;
+#[cfg(test)]
+mod captured;
 pub mod field;
 pub mod folder;
 pub mod logon;
