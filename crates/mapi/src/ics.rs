@@ -7,9 +7,11 @@ pub mod globset;
 pub mod idset;
 pub mod lexical;
 pub mod state;
+pub mod syntactical;
 pub mod xid;
 
 pub use globset::GlobSet;
 pub use idset::{CnSet, GuidIdSet, IdSet};
 pub use state::{CutSet, State};
+pub use syntactical::{Download, Event, Root};
 pub use xid::{PredecessorChangeList, Xid};
