@@ -35,6 +35,9 @@ pub enum ExportError {
         /// How much there was.
         have: u64,
     },
+    /// The transport form does not make sense, or an attachment that it names is not there.
+    #[error("the transport form kept with the message is damaged")]
+    TransportForm,
     /// Embedded messages are nested deeper than the limit.
     #[error("embedded messages are nested deeper than {0}")]
     TooDeep(usize),

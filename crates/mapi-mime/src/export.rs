@@ -9,16 +9,13 @@ mod words;
 use std::io::Write;
 
 use sha2::{Digest, Sha256};
-use watertight_mapi::{
-    prop::{PropData, PropType, tags},
-    store::MessageContent,
-};
+use watertight_mapi::{prop::tags, store::MessageContent};
 
 use self::{
     output::Output,
     plan::{Node, Plan},
 };
-use crate::{ExportError, LargeSource, content, large, mime::MAX_DEPTH, transport};
+use crate::{ExportError, LargeSource, content, mime::MAX_DEPTH, transport};
 
 pub(crate) use fields::is_mime_field;
 
@@ -89,25 +86,12 @@ pub fn export(
     if options.use_transport_form
         && let Some(data) = transport::find(content, large)?
     {
-        write_transport_form(data, large, &mut output)?;
+        transport::write(data, content, large, &mut |bytes| output.raw(bytes))?;
         return Ok(Exported { bytes: output.finish()?, transport_form: true, left_out: Vec::new() });
     }
     let mut writer = Writer { large, out: output, seed: seed(content), boundaries: 0, left_out: Vec::new() };
     writer.message(content, MAX_DEPTH)?;
     Ok(Exported { bytes: writer.out.finish()?, transport_form: false, left_out: writer.left_out })
-}
-
-fn write_transport_form(
-    data: &PropData,
-    large: &mut dyn LargeSource,
-    out: &mut Output<'_>,
-) -> Result<(), ExportError> {
-    let mut skip = transport::PREFIX;
-    large::pieces(PropType::Binary, data, None, large, &mut |piece| {
-        let now = skip.min(piece.len());
-        skip -= now;
-        out.raw(piece.get(now..).unwrap_or_default())
-    })
 }
 
 /// What makes the boundaries of this mail its own.

@@ -4,11 +4,15 @@
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
-//! | 0 | 8 | `WTRMAIL1` |
+//! | 0 | 8 | `WTRMAIL2` |
 //! | 8 | 16 | fingerprint of the properties but the bodies |
 //! | 24 | 8 | fingerprint of PidTagBody; zero where there is none |
 //! | 32 | 8 | fingerprint of PidTagHtml; zero where there is none |
-//! | 40 | | the mail, byte for byte |
+//! | 40 | | the mail, byte for byte: pieces as they came, and references to attachments (see below) |
+//!
+//! The mail is a list of segments. One starts with a byte: 0, then a length (4 bytes) and so many bytes as they
+//! came; or 1, then the place of an attachment in the message (4 bytes), the characters a line (2 bytes, 0 for one
+//! line) and the line end (1 byte: 1 LF, 2 CRLF): base64 of that attachment stood here.
 //!
 //! A fingerprint is the front of a SHA-256 over what [`export`](crate::export()) would make a mail of: transport
 //! headers, subject, message ids, submit time, importance, sender, recipients, attachments with their bytes,
@@ -16,6 +20,8 @@
 //! The mail belongs to the message as long as the first fingerprint is right, no body that is there differs
 //! from its own, and one is there if there was one (a server may give the best body only). Otherwise somebody has
 //! changed the message, and the property is of no use any more.
+
+mod recipe;
 
 use std::ops::ControlFlow;
 
@@ -40,8 +46,10 @@ pub const PROPERTY_SET: Guid =
 pub const NAME: &str = "TransportForm";
 
 /// The length of what precedes the mail in the value.
-pub(crate) const PREFIX: usize = 40;
-const MAGIC: &[u8; 8] = b"WTRMAIL1";
+const PREFIX: usize = 40;
+/// How much of a large value is read at a time.
+const PIECE: usize = 64 * 1024;
+const MAGIC: &[u8; 8] = b"WTRMAIL2";
 
 /// The name of the property that holds the transport form.
 #[must_use]
@@ -57,8 +65,40 @@ pub(crate) fn value(content: &MessageContent, raw: &[u8]) -> Vec<u8> {
     out.extend_from_slice(&print.core);
     out.extend_from_slice(&print.body);
     out.extend_from_slice(&print.html);
-    out.extend_from_slice(raw);
+    recipe::write(content, raw, &mut out);
     out
+}
+
+/// Gives out the mail of a property's value that [`find`] has returned.
+pub(crate) fn write(
+    data: &PropData,
+    content: &MessageContent,
+    source: &mut dyn LargeSource,
+    f: &mut dyn FnMut(&[u8]) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let mut cook = recipe::Cook::default();
+    match data {
+        PropData::Inline(PropValue::Binary(bytes)) => {
+            cook.push(bytes.get(PREFIX..).unwrap_or_default(), content, source, f)?;
+        }
+        PropData::Large(value) => {
+            let mut buf = vec![0; PIECE];
+            let mut offset = to_u64(PREFIX);
+            while offset < value.len {
+                let want = usize::try_from(value.len - offset).unwrap_or(PIECE).min(PIECE);
+                let room = buf.get_mut(..want).unwrap_or_default();
+                let n = source.read(*value, offset, room).map_err(ExportError::Read)?;
+                let piece = room.get(..n).unwrap_or_default();
+                if piece.is_empty() {
+                    return Err(ExportError::Short { len: value.len, have: offset });
+                }
+                cook.push(piece, content, source, f)?;
+                offset += to_u64(piece.len());
+            }
+        }
+        PropData::Inline(_) => return Err(ExportError::TransportForm),
+    }
+    if cook.is_done() { Ok(()) } else { Err(ExportError::TransportForm) }
 }
 
 /// The property's value, if it is there and the mail in it belongs to the content.
