@@ -1,6 +1,20 @@
 //! MAPI/HTTP server: session contexts, logons, ROPs, ICS producer.
 //!
-//! It knows the store only through [`watertight_mapi::store`]. [`rop`] is the ROP processor: one
-//! [`rop::Session`] is owned by each session context, and dropping it releases everything that the client opened.
+//! It knows the store only through [`watertight_mapi::store`]. [`Server`] listens, with TLS or on loopback without;
+//! `http` answers the request types of [MS-OXCMAPIHTTP]; [`session`] holds the session contexts; [`auth`] checks
+//! passwords; `autodiscover` answers [MS-OXDSCLI]. [`rop`] is the ROP processor: one [`rop::Session`] is owned by
+//! each session context, and dropping it releases everything that the client opened.
+//!
+//! Invariants: what a client holds is owned by its session context, and that ends with Disconnect, expiry, a new
+//! Connect with its cookies, or the server; credentials and cookies reach no log.
 
+pub mod auth;
+mod autodiscover;
+pub mod clock;
+mod http;
 pub mod rop;
+pub mod server;
+pub mod session;
+
+pub use auth::hash_password;
+pub use server::{Server, ServerConfig, ServerError};

@@ -1,0 +1,311 @@
+//! Session contexts — [MS-OXCMAPIHTTP] 3.2.1, 3.2.5.1: what a client holds between Connect and Disconnect.
+//!
+//! A context is found by its cookie and by who made it. One request runs in it at a time ([`Claim`]); the sequence
+//! cookie proves that the client has seen the answer to its last one. A context that nobody used for
+//! [`Limits::expiry`] ends.
+//!
+//! Lock order: [`Contexts::inner`], then [`Context::state`]; neither is held across an `await`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use watertight_ledger::{Entry, Kind, Ledger};
+use watertight_mapi::http::ResponseCode;
+use watertight_mapi::store::Account;
+
+use crate::clock::Clock;
+use crate::rop;
+
+/// The cookie that names a session context.
+pub const CONTEXT_COOKIE: &str = "MapiContext";
+/// The cookie that proves the order of requests.
+pub const SEQUENCE_COOKIE: &str = "MapiSequence";
+
+/// How many session contexts there may be, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a context lives in which no request runs.
+    pub expiry: Duration,
+    /// The most contexts of one account.
+    pub per_account: usize,
+    /// The most contexts of all.
+    pub total: usize,
+}
+
+/// What names a context: as a cookie, 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContextId([u8; 16]);
+
+impl ContextId {
+    /// A new name that nobody can guess; `None` when the machine gives no random numbers.
+    fn random() -> Option<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// From a cookie's value.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        if value.len() != 32 || !value.is_ascii() {
+            return None;
+        }
+        u128::from_str_radix(value, 16).ok().map(|n| Self(n.to_be_bytes()))
+    }
+
+    /// As a cookie's value.
+    #[must_use]
+    pub fn to_value(self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// One session context.
+pub struct Context {
+    id: ContextId,
+    account: Account,
+    /// Held by the one request that has the claim, so it is never waited for.
+    session: tokio::sync::Mutex<Option<rop::Session>>,
+    /// Never held across an `await`.
+    state: Mutex<State>,
+    _entry: Entry,
+}
+
+struct State {
+    sequence: u64,
+    /// What makes the sequence unguessable.
+    salt: u64,
+    busy: bool,
+    ended: bool,
+    last_used: Duration,
+}
+
+/// All session contexts of a server.
+pub struct Contexts {
+    inner: Mutex<Inner>,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    kind: Kind,
+}
+
+#[derive(Default)]
+struct Inner {
+    by_id: HashMap<ContextId, Arc<Context>>,
+    by_account: HashMap<String, usize>,
+}
+
+/// The right of one request to use a context. Dropping it lets the next request in and starts the idle time.
+pub struct Claim {
+    context: Arc<Context>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Contexts {
+    /// No contexts yet.
+    #[must_use]
+    pub fn new(ledger: &Ledger, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self { inner: Mutex::default(), limits, clock, kind: ledger.kind("session contexts") }
+    }
+
+    /// How many contexts there may be, and for how long.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Makes a context for an account; `None` when the account or the server has too many.
+    #[must_use]
+    pub fn create(&self, account: Account, session: rop::Session) -> Option<Arc<Context>> {
+        self.sweep();
+        let mut inner = lock(&self.inner);
+        let count = inner.by_account.get(&account.name).copied().unwrap_or(0);
+        if count >= self.limits.per_account || inner.by_id.len() >= self.limits.total {
+            return None;
+        }
+        let id = ContextId::random()?;
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).ok()?;
+        let context = Arc::new(Context {
+            id,
+            account,
+            session: tokio::sync::Mutex::new(Some(session)),
+            state: Mutex::new(State {
+                sequence: 1,
+                salt: u64::from_le_bytes(salt),
+                busy: false,
+                ended: false,
+                last_used: self.clock.now(),
+            }),
+            _entry: self.kind.enter(),
+        });
+        inner.by_account.insert(context.account.name.clone(), count.saturating_add(1));
+        inner.by_id.insert(context.id, Arc::clone(&context));
+        Some(context)
+    }
+
+    /// The context of a cookie, when it belongs to the account and has not expired; its idle time starts anew.
+    ///
+    /// # Errors
+    /// [`ResponseCode::InvalidContextCookie`] for a value that is no cookie of ours,
+    /// [`ResponseCode::ContextNotFound`] for a context that is not there or belongs to somebody else.
+    pub fn find(&self, cookie: &str, account: &Account) -> Result<Arc<Context>, ResponseCode> {
+        let id = ContextId::parse(cookie).ok_or(ResponseCode::InvalidContextCookie)?;
+        let found = lock(&self.inner).by_id.get(&id).cloned();
+        let context =
+            found.filter(|c| c.account.name == account.name).ok_or(ResponseCode::ContextNotFound)?;
+        let now = self.clock.now();
+        let expired = {
+            let mut state = lock(&context.state);
+            let expired = state.ended || state.expired(now, self.limits.expiry);
+            if !expired {
+                state.last_used = now;
+            }
+            expired
+        };
+        if expired {
+            self.end(&context);
+            return Err(ResponseCode::ContextNotFound);
+        }
+        Ok(context)
+    }
+
+    /// Claims a context for one request. The sequence moves on.
+    ///
+    /// # Errors
+    /// [`ResponseCode::InvalidSequence`] when another request runs in it or the sequence is not the last one handed
+    /// out, [`ResponseCode::ContextNotFound`] when it has ended meanwhile.
+    pub fn claim(&self, context: &Arc<Context>, sequence: &str) -> Result<Claim, ResponseCode> {
+        let mut state = lock(&context.state);
+        if state.ended {
+            return Err(ResponseCode::ContextNotFound);
+        }
+        if state.busy || state.sequence_value() != sequence {
+            return Err(ResponseCode::InvalidSequence);
+        }
+        state.busy = true;
+        state.sequence = state.sequence.wrapping_add(1);
+        drop(state);
+        Ok(Claim { context: Arc::clone(context), clock: Arc::clone(&self.clock) })
+    }
+
+    /// Ends a context. What it holds is released now, or when the request that runs in it is done.
+    pub fn end(&self, context: &Arc<Context>) {
+        let mut inner = lock(&self.inner);
+        if inner.by_id.remove(&context.id).is_none() {
+            return;
+        }
+        if let Some(count) = inner.by_account.get_mut(&context.account.name) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                inner.by_account.remove(&context.account.name);
+            }
+        }
+        drop(inner);
+        lock(&context.state).ended = true;
+        if let Ok(mut session) = context.session.try_lock() {
+            drop(session.take());
+        }
+    }
+
+    /// Ends the contexts whose time is up; returns how many.
+    pub fn sweep(&self) -> usize {
+        let now = self.clock.now();
+        let expired: Vec<_> = lock(&self.inner)
+            .by_id
+            .values()
+            .filter(|context| lock(&context.state).expired(now, self.limits.expiry))
+            .cloned()
+            .collect();
+        for context in &expired {
+            self.end(context);
+        }
+        expired.len()
+    }
+
+    /// Ends all contexts.
+    pub fn clear(&self) {
+        let all: Vec<_> = lock(&self.inner).by_id.values().cloned().collect();
+        for context in &all {
+            self.end(context);
+        }
+    }
+
+    /// How many contexts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        lock(&self.inner).by_id.len()
+    }
+
+    /// Whether there is no context.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Context {
+    /// The value of its cookie.
+    #[must_use]
+    pub fn cookie(&self) -> String {
+        self.id.to_value()
+    }
+
+    /// The value of the sequence cookie that the next request must carry.
+    #[must_use]
+    pub fn sequence(&self) -> String {
+        lock(&self.state).sequence_value()
+    }
+
+    /// Whether a request runs in it.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        lock(&self.state).busy
+    }
+}
+
+impl State {
+    fn sequence_value(&self) -> String {
+        // The salt makes the sequences of two contexts differ; it is no secret beside the context cookie.
+        format!("{}-{:016x}", self.sequence, self.salt)
+    }
+
+    fn expired(&self, now: Duration, expiry: Duration) -> bool {
+        !self.busy && now.saturating_sub(self.last_used) >= expiry
+    }
+}
+
+impl Claim {
+    /// The session; `None` in it when the context has ended meanwhile. Never waits for long: only the holder of the
+    /// claim uses it.
+    pub async fn session(&self) -> tokio::sync::MutexGuard<'_, Option<rop::Session>> {
+        self.context.session.lock().await
+    }
+
+    /// The context.
+    #[must_use]
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let ended = {
+            let mut state = lock(&self.context.state);
+            state.busy = false;
+            state.last_used = self.clock.now();
+            // What a request leaves behind that panicked is not to be used again.
+            state.ended |= std::thread::panicking();
+            state.ended
+        };
+        // A context that ended while this request ran is released by it.
+        if ended && let Ok(mut session) = self.context.session.try_lock() {
+            drop(session.take());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
