@@ -16,10 +16,13 @@ use watertight_mapi::http::body::{
     Answer, ConnectRequest, ConnectResponse, DisconnectRequest, ExecuteFlags, ExecuteRequest, ExecuteResponse,
 };
 use watertight_mapi::http::ext::{self, Limits, Wrap};
-use watertight_wire::{Reader, Wire, to_usize};
+use watertight_mapi::rop::field::Empty;
+use watertight_mapi::rop::{INVALID_HANDLE, Request, RequestBody, Response, RopBuffer, RopId};
+use watertight_wire::{Reader, Wire, Writer, to_usize};
 
 use crate::connector::Running;
-use crate::error::{Error, Lost, ProtocolError, SignInError};
+use crate::error::{Error, Lost, SetupError, SignInError};
+use crate::handle::ServerHandle;
 use crate::session::SessionInfo;
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -30,24 +33,30 @@ const SMALL: usize = 256 << 10;
 const MAX_UNPACKED: usize = 4 << 20;
 /// A payload holds less than this — [MS-OXCRPC] 3.1.4.2: 32 KiB.
 const MAX_PAYLOAD: usize = 0x7fff;
-/// RopRelease — [MS-OXCROPS] 2.2.15.3.
-const ROP_RELEASE: u8 = 0x01;
-/// RopBackoff — [MS-OXCROPS] 2.2.15.2.
-const ROP_BACKOFF: u8 = 0xF9;
+/// A handle index is a byte, and 255 stands for none.
+const MAX_HANDLES: usize = 255;
 
-/// ROPs and the server-object handle table — [MS-OXCROPS] 2.2.1.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Payload {
-    /// The ROPs, one after the other.
-    pub rops: Vec<u8>,
-    /// The handle table.
-    pub handles: Vec<u32>,
+/// What an Execute is answered with.
+#[derive(Debug)]
+pub struct Executed {
+    /// The payloads: the first answers the request, the others go on with its last ROP.
+    pub buffers: Vec<RopBuffer>,
+    /// The objects that were opened; each is released when it is dropped.
+    pub opened: Vec<ServerHandle>,
+}
+
+impl Executed {
+    /// Takes the object with this handle out of [`Executed::opened`].
+    pub fn take(&mut self, handle: u32) -> Option<ServerHandle> {
+        let at = self.opened.iter().position(|opened| opened.raw() == handle)?;
+        Some(self.opened.swap_remove(at))
+    }
 }
 
 /// What a session context is asked for.
 pub(crate) enum Command {
     Connect { user_dn: String, reply: oneshot::Sender<Result<SessionInfo, Error>> },
-    Execute { payload: Payload, max_rop_out: u32, reply: oneshot::Sender<Result<Vec<Payload>, Error>> },
+    Execute { request: RopBuffer, max_rop_out: u32, reply: oneshot::Sender<Result<Executed, Error>> },
     Release { handle: u32, entry: Entry },
     Ping { reply: oneshot::Sender<Result<(), Error>> },
     Disconnect { reply: oneshot::Sender<Result<(), Error>> },
@@ -57,10 +66,23 @@ pub(crate) enum Command {
 #[derive(Clone)]
 pub(crate) struct Link(mpsc::UnboundedSender<Command>);
 
+/// The task's own way to make a [`Link`], for as long as somebody has one.
+pub(crate) struct WeakLink(mpsc::WeakUnboundedSender<Command>);
+
+impl WeakLink {
+    fn upgrade(&self) -> Option<Link> {
+        self.0.upgrade().map(Link)
+    }
+}
+
 impl Link {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Command>) {
         let (sender, commands) = mpsc::unbounded_channel();
         (Self(sender), commands)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakLink {
+        WeakLink(self.0.downgrade())
     }
 
     pub(crate) fn send(&self, command: Command) -> Result<(), Error> {
@@ -73,6 +95,7 @@ pub(crate) struct Actor {
     settings: Arc<Settings>,
     transport: Transport,
     commands: mpsc::UnboundedReceiver<Command>,
+    link: WeakLink,
     /// Handles that nobody needs any more: they go with the next Execute.
     released: Vec<(u32, Entry)>,
     stage: Stage,
@@ -96,6 +119,7 @@ impl Actor {
     pub(crate) fn new(
         settings: Arc<Settings>,
         commands: mpsc::UnboundedReceiver<Command>,
+        link: WeakLink,
         running: Running,
     ) -> Result<Self, Error> {
         let transport = Transport::new(Arc::clone(&settings))?;
@@ -104,6 +128,7 @@ impl Actor {
             settings,
             transport,
             commands,
+            link,
             released: Vec::new(),
             stage: Stage::New,
             _session: session,
@@ -125,10 +150,10 @@ impl Actor {
                         break;
                     }
                 }
-                Some(Command::Execute { payload, max_rop_out, mut reply }) => {
+                Some(Command::Execute { request, max_rop_out, mut reply }) => {
                     let patience = self.settings.options.goodbye_timeout;
                     let result = tokio::select! {
-                        result = self.execute(payload, max_rop_out) => result,
+                        result = self.execute(request, max_rop_out) => result,
                         () = given_up(&mut reply, patience) => Err(Lost::OutOfStep.into()),
                     };
                     let result = self.judged(result);
@@ -192,13 +217,41 @@ impl Actor {
         }
     }
 
-    async fn execute(&mut self, mut payload: Payload, max_rop_out: u32) -> Result<Vec<Payload>, Error> {
+    async fn execute(&mut self, mut request: RopBuffer, max_rop_out: u32) -> Result<Executed, Error> {
         match self.stage {
             Stage::Connected => {}
             Stage::New | Stage::OutOfStep | Stage::Gone => return Err(Lost::OutOfStep.into()),
         }
-        let released = self.prepend_releases(&mut payload)?;
-        let body = Bytes::from(self.execute_request(&payload, max_rop_out)?);
+        let asked = request.handles.len();
+        let released = self.prepend_releases(&mut request)?;
+        let result = self.execute_until_not_busy(&request, max_rop_out).await;
+        let buffers = match result {
+            Ok(buffers) => buffers,
+            Err(error) => {
+                // They may not have been released.
+                self.released.extend(released);
+                return Err(error);
+            }
+        };
+        drop(released);
+        let answered = buffers.first().map_or(&[][..], |first| &first.handles);
+        let opened = request
+            .handles
+            .iter()
+            .zip(answered)
+            .take(asked)
+            .filter(|(before, after)| **before == INVALID_HANDLE && **after != INVALID_HANDLE)
+            .filter_map(|(_, handle)| self.adopt(*handle))
+            .collect();
+        Ok(Executed { buffers, opened })
+    }
+
+    async fn execute_until_not_busy(
+        &mut self,
+        request: &RopBuffer,
+        max_rop_out: u32,
+    ) -> Result<Vec<RopBuffer>, Error> {
+        let body = Bytes::from(self.execute_request(request, max_rop_out)?);
         let limit = to_usize(max_rop_out).max(SMALL).saturating_add(SMALL);
         let mut tried = 0_u32;
         loop {
@@ -210,20 +263,16 @@ impl Actor {
                     return Err(Error::Refused { operation: "Execute", code: executed.error_code });
                 }
                 Answer::Failure(failure) => {
-                    return Err(Error::Refused {
-                        operation: "Execute",
-                        code: MapiCode(failure.status_code.0),
-                    });
+                    return Err(Error::Refused { operation: "Execute", code: MapiCode(failure.status_code.0) });
                 }
             };
             let limits = Limits { bytes: MAX_UNPACKED, ..Limits::default() };
-            let payloads = ext::unwrap(&executed.rop_buffer, limits)?
+            let buffers = ext::unwrap(&executed.rop_buffer, limits)?
                 .into_iter()
-                .map(|payload| unpack(&payload.bytes))
+                .map(|payload| RopBuffer::from_bytes(&payload.bytes))
                 .collect::<Result<Vec<_>, _>>()?;
-            let Some(asked) = payloads.first().and_then(|first| backoff(&first.rops)) else {
-                drop(released);
-                return Ok(payloads);
+            let Some(asked) = buffers.first().and_then(|first| backoff(&first.rops)) else {
+                return Ok(buffers);
             };
             let Some(wait) = self.settings.options.backoff.wait(tried, Some(asked)) else {
                 return Err(Error::Busy { tries: tried, retry_after: Some(asked) });
@@ -233,33 +282,42 @@ impl Actor {
         }
     }
 
-    /// Handles that are not needed any more go first: RopRelease has no response.
-    fn prepend_releases(&mut self, payload: &mut Payload) -> Result<Vec<(u32, Entry)>, Error> {
-        let room = MAX_PAYLOAD
-            .saturating_sub(2)
-            .saturating_sub(payload.rops.len())
-            .saturating_sub(payload.handles.len().saturating_mul(4))
-            / 7;
-        let slots = 255_usize.saturating_sub(payload.handles.len());
-        let count = self.released.len().min(room).min(slots);
-        let released: Vec<_> = self.released.drain(..count).collect();
-        let mut rops = Vec::with_capacity(payload.rops.len().saturating_add(count.saturating_mul(3)));
-        for (handle, _) in &released {
-            let index = u8::try_from(payload.handles.len()).map_err(|_| too_many_handles())?;
-            rops.extend_from_slice(&[ROP_RELEASE, 0, index]);
-            payload.handles.push(*handle);
-        }
-        rops.append(&mut payload.rops);
-        payload.rops = rops;
-        Ok(released)
+    /// The object with a new handle; `None` when everybody is gone, for then the session ends.
+    fn adopt(&self, handle: u32) -> Option<ServerHandle> {
+        let entry = self.settings.ledger.kind("handles").enter();
+        Some(ServerHandle::new(handle, self.link.upgrade()?, entry))
     }
 
-    fn execute_request(&self, payload: &Payload, max_rop_out: u32) -> Result<Vec<u8>, Error> {
+    /// Handles that are not needed any more go first: RopRelease has no response.
+    fn prepend_releases(&mut self, request: &mut RopBuffer) -> Result<Vec<(u32, Entry)>, Error> {
+        let room = MAX_PAYLOAD
+            .saturating_sub(2)
+            .saturating_sub(request.rops.len())
+            .saturating_sub(request.handles.len().saturating_mul(4))
+            / 7;
+        let slots = MAX_HANDLES.saturating_sub(request.handles.len());
+        let count = self.released.len().min(room).min(slots);
+        let mut w = Writer::new();
+        for ((handle, _), index) in self.released.iter().zip(request.handles.len()..).take(count) {
+            let index = u8::try_from(index).unwrap_or(u8::MAX);
+            Request::new(index, RequestBody::Release(Empty)).write(&mut w)?;
+            request.handles.push(*handle);
+        }
+        w.bytes(&request.rops);
+        request.rops = w.into_bytes();
+        Ok(self.released.drain(..count).collect())
+    }
+
+    fn execute_request(&self, request: &RopBuffer, max_rop_out: u32) -> Result<Vec<u8>, Error> {
         let mut flags = ExecuteFlags::NoXorMagic | ExecuteFlags::Chain;
         if !self.settings.compression() {
             flags = flags | ExecuteFlags::NoCompression;
         }
-        let rop_buffer = ext::wrap(&pack(payload)?, Wrap { last: true, ..Wrap::default() })?;
+        let payload = request.to_bytes()?;
+        if payload.len() > MAX_PAYLOAD || request.handles.len() > MAX_HANDLES {
+            return Err(SetupError::RequestTooLarge.into());
+        }
+        let rop_buffer = ext::wrap(&payload, Wrap { last: true, ..Wrap::default() })?;
         Ok(ExecuteRequest { flags, rop_buffer, max_rop_out, auxiliary: Vec::new() }.to_bytes()?)
     }
 
@@ -318,51 +376,16 @@ async fn given_up<T>(reply: &mut oneshot::Sender<T>, patience: Duration) {
     tokio::time::sleep(patience).await;
 }
 
-fn too_many_handles() -> Error {
-    ProtocolError::Unexpected("more than 255 handles in one request".to_owned()).into()
-}
-
-/// RopSize, ROPs, handle table — [MS-OXCROPS] 2.2.1.
-fn pack(payload: &Payload) -> Result<Vec<u8>, Error> {
-    let size = payload.rops.len().saturating_add(2);
-    let size = u16::try_from(size).ok().filter(|size| usize::from(*size) <= MAX_PAYLOAD);
-    let Some(size) = size else {
-        return Err(ProtocolError::Unexpected("the request does not fit one buffer".to_owned()).into());
-    };
-    let mut bytes = size.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&payload.rops);
-    for handle in &payload.handles {
-        bytes.extend_from_slice(&handle.to_le_bytes());
-    }
-    Ok(bytes)
-}
-
-fn unpack(bytes: &[u8]) -> Result<Payload, Error> {
-    let mut r = Reader::new(bytes, "ROP output buffer");
-    let size = usize::from(r.u16("RopSize")?);
-    let len =
-        size.checked_sub(2).ok_or_else(|| r.invalid("RopSize", u64::try_from(size).unwrap_or_default()))?;
-    let rops = r.bytes(len, "RopsList")?.to_vec();
-    let mut handles = Vec::with_capacity(r.remaining() / 4);
-    while !r.is_empty() {
-        handles.push(r.u32("ServerObjectHandleTable")?);
-    }
-    Ok(Payload { rops, handles })
-}
-
 /// The time that a RopBackoff response asks for; `None` for any other response.
 fn backoff(rops: &[u8]) -> Option<Duration> {
-    let mut r = Reader::new(rops, "RopBackoff");
-    if r.u8("RopId").ok()? != ROP_BACKOFF {
+    if rops.first() != Some(&RopId::Backoff.0) {
         return None;
     }
-    r.u8("LogonId").ok()?;
-    let mut wait = r.u32("Duration").ok()?;
-    for _ in 0..r.u8("BackoffRopCount").ok()? {
-        r.u8("RopIdBackoff").ok()?;
-        wait = wait.max(r.u32("Duration").ok()?);
-    }
-    Some(Duration::from_millis(u64::from(wait)))
+    let Ok(Response::Backoff(backoff)) = Response::read(&mut Reader::new(rops, "RopBackoff"), None, &[]) else {
+        return None;
+    };
+    let longest = backoff.rops.iter().map(|(_, duration)| *duration).chain([backoff.duration]).max();
+    longest.map(|ms| Duration::from_millis(u64::from(ms)))
 }
 
 #[cfg(test)]
@@ -370,17 +393,6 @@ mod tests {
     use watertight_testkit::mutate::survive;
 
     use super::*;
-
-    #[test]
-    fn payloads_come_back_and_lies_are_refused() {
-        let payload = Payload { rops: vec![1, 2, 3], handles: vec![7, u32::MAX] };
-        let bytes = pack(&payload).unwrap();
-        assert_eq!(bytes, [5, 0, 1, 2, 3, 7, 0, 0, 0, 255, 255, 255, 255]);
-        assert_eq!(unpack(&bytes).unwrap(), payload);
-        survive(&bytes, |b| drop(unpack(b)));
-        assert!(unpack(&[1, 0]).is_err());
-        assert!(pack(&Payload { rops: vec![0; 40_000], handles: vec![] }).is_err());
-    }
 
     #[test]
     fn a_backoff_is_the_longest_time_in_it() {

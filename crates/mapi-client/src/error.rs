@@ -353,6 +353,9 @@ pub enum SetupError {
         /// What is wrong with it.
         why: String,
     },
+    /// ROPs and handles that no request can carry.
+    #[error("the request does not fit one buffer of 32 KiB and 255 handles")]
+    RequestTooLarge,
     /// No random numbers.
     #[error("the system gives no random numbers ({0})")]
     Random(String),

@@ -11,24 +11,32 @@ mod actor;
 mod connection;
 mod connector;
 mod cookies;
+mod download;
 mod endpoint;
 mod error;
+mod folder;
 mod handle;
+mod logon;
 mod options;
 mod retry_after;
 mod session;
 mod settings;
+mod source;
 mod tls;
 mod traffic;
 mod transport;
 
-pub use actor::Payload;
+pub use actor::Executed;
 pub use connector::Connector;
+pub use download::Download;
 pub use endpoint::{Credentials, Endpoint};
 pub use error::{
     DiscoveryError, Error, ErrorClass, Lost, ProtocolError, ReachError, SetupError, SignInError, TrustError,
 };
+pub use folder::{Folder, SyncOptions};
 pub use handle::ServerHandle;
+pub use logon::{Logon, SpecialFolder};
 pub use options::{Backoff, Options};
-pub use session::{Session, SessionInfo};
+pub use session::{Replies, Session, SessionInfo};
+pub use source::Progress;
 pub use traffic::Traffic;

@@ -8,9 +8,12 @@ use http::HeaderMap;
 use tokio::sync::oneshot;
 use watertight_mapi::http::body::Connected;
 use watertight_mapi::http::header;
+use watertight_mapi::rop::{Request, Response, ResponseBody, RopBuffer, read_responses};
+use watertight_mapi::PropTag;
+use watertight_wire::{Wire, Writer};
 
-use crate::actor::{Command, Link, Payload};
-use crate::error::Error;
+use crate::actor::{Command, Executed, Link};
+use crate::error::{Error, ProtocolError};
 use crate::handle::ServerHandle;
 use crate::settings::Settings;
 
@@ -67,19 +70,36 @@ impl Session {
         &self.info
     }
 
-    /// Executes ROPs as they are: the response payloads, the first of which answers them, the others of which go on
-    /// with the last ROP where the server chained. RopBackoff is waited for.
+    /// Executes ROPs. The handle table is what they refer to by index; [`INVALID_HANDLE`] stands where an object is
+    /// opened. RopBackoff is waited for.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the request as a whole was refused; return values of ROPs are not looked at.
-    pub async fn execute(&self, payload: Payload) -> Result<Vec<Payload>, Error> {
-        self.requester().execute(payload, SHORT_ANSWER).await
+    /// [`Error::Refused`] when the request as a whole was refused; return values of ROPs are the caller's affair.
+    ///
+    /// [`INVALID_HANDLE`]: watertight_mapi::rop::INVALID_HANDLE
+    pub async fn execute(&self, requests: &[Request], handles: &[u32]) -> Result<Replies, Error> {
+        self.requester().ask(requests, handles, &[]).await
     }
 
-    /// A handle that the server gave in [`Session::execute`]: it is released when it is dropped.
-    #[must_use]
-    pub fn adopt(&self, handle: u32) -> ServerHandle {
-        self.requester().adopt(handle)
+    /// As [`Session::execute`]; `columns` are those of the rows in the answer.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    pub async fn execute_rows(
+        &self,
+        requests: &[Request],
+        handles: &[u32],
+        columns: &[PropTag],
+    ) -> Result<Replies, Error> {
+        self.requester().ask(requests, handles, columns).await
+    }
+
+    /// Executes ROPs as they are, with answers of up to `max_rop_out` bytes.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    pub async fn execute_raw(&self, request: RopBuffer, max_rop_out: u32) -> Result<Executed, Error> {
+        self.requester().execute(request, max_rop_out).await
     }
 
     /// Keeps the session context alive — [MS-OXCMAPIHTTP] 2.2.6 PING.
@@ -113,6 +133,40 @@ impl fmt::Debug for Session {
     }
 }
 
+/// The answers to [`Session::execute`].
+#[derive(Debug)]
+pub struct Replies {
+    /// One for each ROP but RopRelease, as far as the server got.
+    pub responses: Vec<Response>,
+    /// The handle table, objects opened by this request included.
+    pub handles: Vec<u32>,
+    /// The objects that were opened; each is released when it is dropped.
+    pub opened: Vec<ServerHandle>,
+}
+
+impl Replies {
+    /// Takes the object that was opened into this place of the handle table.
+    pub fn take(&mut self, index: u8) -> Option<ServerHandle> {
+        let handle = *self.handles.get(usize::from(index))?;
+        let at = self.opened.iter().position(|opened| opened.raw() == handle)?;
+        Some(self.opened.swap_remove(at))
+    }
+
+    /// The body of the answer number `at`, where that ROP succeeded.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with its return value; [`Error::Protocol`] when there is no such answer.
+    pub fn success(&self, at: usize, operation: &'static str) -> Result<Option<&ResponseBody>, Error> {
+        let Some(response) = self.responses.get(at).and_then(Response::rop) else {
+            return Err(ProtocolError::Unexpected(format!("no answer to {operation}")).into());
+        };
+        if response.return_value.is_error() {
+            return Err(Error::Refused { operation, code: response.return_value });
+        }
+        Ok(response.body.as_ref())
+    }
+}
+
 /// What the objects of a session ask through.
 #[derive(Clone)]
 pub(crate) struct Requester {
@@ -120,24 +174,49 @@ pub(crate) struct Requester {
     pub(crate) settings: Arc<Settings>,
 }
 
+/// An answer on its way.
+pub(crate) type Pending = oneshot::Receiver<Result<Executed, Error>>;
+
 impl Requester {
     /// Sends a request now; the answer is waited for later.
-    pub(crate) fn begin(
-        &self,
-        payload: Payload,
-        max_rop_out: u32,
-    ) -> Result<oneshot::Receiver<Result<Vec<Payload>, Error>>, Error> {
+    pub(crate) fn begin(&self, request: RopBuffer, max_rop_out: u32) -> Result<Pending, Error> {
         let (reply, answer) = oneshot::channel();
-        self.link.send(Command::Execute { payload, max_rop_out, reply })?;
+        self.link.send(Command::Execute { request, max_rop_out, reply })?;
         Ok(answer)
     }
 
-    pub(crate) async fn execute(&self, payload: Payload, max_rop_out: u32) -> Result<Vec<Payload>, Error> {
-        self.begin(payload, max_rop_out)?.await.map_err(|_| Error::Closed)?
+    pub(crate) async fn execute(&self, request: RopBuffer, max_rop_out: u32) -> Result<Executed, Error> {
+        self.begin(request, max_rop_out)?.await.map_err(|_| Error::Closed)?
     }
 
-    pub(crate) fn adopt(&self, handle: u32) -> ServerHandle {
-        let entry = self.settings.ledger.kind("handles").enter();
-        ServerHandle::new(handle, self.link.clone(), entry)
+    pub(crate) async fn ask(
+        &self,
+        requests: &[Request],
+        handles: &[u32],
+        columns: &[PropTag],
+    ) -> Result<Replies, Error> {
+        let executed = self.execute(buffer(requests, handles)?, SHORT_ANSWER).await?;
+        replies(executed, requests, columns)
     }
+}
+
+/// ROPs and handle table in one.
+pub(crate) fn buffer(requests: &[Request], handles: &[u32]) -> Result<RopBuffer, Error> {
+    let mut w = Writer::new();
+    requests.iter().try_for_each(|request| request.write(&mut w))?;
+    Ok(RopBuffer { rops: w.into_bytes(), handles: handles.to_vec() })
+}
+
+/// The responses of all payloads, those that the server chained included.
+pub(crate) fn replies(executed: Executed, requests: &[Request], columns: &[PropTag]) -> Result<Replies, Error> {
+    let Executed { buffers, opened } = executed;
+    let mut responses = Vec::new();
+    let mut handles = None;
+    for buffer in buffers {
+        // Every payload after the first goes on with the last ROP.
+        let asked = if handles.is_none() { requests } else { requests.last().map_or(&[][..], std::slice::from_ref) };
+        responses.append(&mut read_responses(&buffer.rops, asked, |_| columns.to_vec())?);
+        handles.get_or_insert(buffer.handles);
+    }
+    Ok(Replies { responses, handles: handles.unwrap_or_default(), opened })
 }

@@ -1,0 +1,246 @@
+//! A logon to a mailbox.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use watertight_mapi::rop::field::{Bytes16, LongTermId};
+use watertight_mapi::rop::logon::{
+    IdFromLongTermIdRequest, LogonRequest, LogonResponse, LongTermIdFromIdRequest, PrivateLogon,
+};
+use watertight_mapi::rop::{INVALID_HANDLE, Request, RequestBody, ResponseBody};
+use watertight_mapi::{Fid, GlobCnt, MapiCode, ReplId};
+use watertight_wire::Guid;
+
+use crate::error::{Error, ProtocolError, SignInError};
+use crate::folder::Folder;
+use crate::handle::ServerHandle;
+use crate::session::{Requester, Session};
+
+/// Private — [MS-OXCSTOR] 2.2.1.1.1.
+const LOGON_PRIVATE: u8 = 0x01;
+/// USE_PER_MDB_REPLID_MAPPING, HOME_LOGON, TAKE_OWNERSHIP — [MS-OXCSTOR] 2.2.1.1.1.
+const OPEN_FLAGS: u32 = 0x0100_000C;
+
+/// The folders whose ids RopLogon gives — [MS-OXCSTOR] 2.2.1.1.3, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SpecialFolder {
+    /// The root of the mailbox.
+    Root,
+    /// Deferred actions.
+    DeferredAction,
+    /// The spooler queue.
+    SpoolerQueue,
+    /// The top of what the user sees (IPM subtree).
+    IpmSubtree,
+    /// The Inbox.
+    Inbox,
+    /// The Outbox.
+    Outbox,
+    /// Sent items.
+    SentItems,
+    /// Deleted items.
+    DeletedItems,
+    /// Common views.
+    CommonViews,
+    /// Schedule.
+    Schedule,
+    /// Search folders.
+    Search,
+    /// Views.
+    Views,
+    /// Shortcuts.
+    Shortcuts,
+}
+
+/// A logon to a private mailbox — [MS-OXCSTOR] 3.1.4.1. Clones share it; the last one releases it.
+#[derive(Clone)]
+pub struct Logon {
+    pub(crate) requester: Requester,
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) handle: ServerHandle,
+    response: PrivateLogon,
+    /// Which replica stands behind a REPLID in this logon.
+    replicas: Mutex<BTreeMap<ReplId, Guid>>,
+}
+
+impl Session {
+    /// Logs on to the private mailbox of the user with this DN — [MS-OXCROPS] 2.2.3.1 RopLogon.
+    ///
+    /// # Errors
+    /// [`Error::SignIn`] when the user may not, or when there is no such mailbox here.
+    pub async fn logon(&self, dn: &str) -> Result<Logon, Error> {
+        let mut essdn = dn.as_bytes().to_vec();
+        essdn.push(0);
+        let body = LogonRequest {
+            logon_flags: LOGON_PRIVATE,
+            open_flags: OPEN_FLAGS,
+            store_state: 0,
+            essdn: Bytes16(essdn),
+        };
+        let requests = [Request::new(0, RequestBody::Logon(body))];
+        let requester = self.requester();
+        let mut replies = requester.ask(&requests, &[INVALID_HANDLE], &[]).await?;
+        let response = match replies.success(0, "RopLogon") {
+            Ok(Some(ResponseBody::Logon(LogonResponse::Private(response)))) => response.clone(),
+            Ok(_) => return Err(unexpected("RopLogon opened no private mailbox")),
+            Err(Error::Refused { operation, code }) => {
+                return Err(SignInError::of(code).map_or(Error::Refused { operation, code }, Error::SignIn));
+            }
+            Err(error) => return Err(error),
+        };
+        let handle = replies.take(0).ok_or_else(|| unexpected("RopLogon gave no handle"))?;
+        let inner = Inner { handle, response, replicas: Mutex::default() };
+        Ok(Logon { requester, inner: Arc::new(inner) })
+    }
+}
+
+impl Logon {
+    /// The id of a standard folder.
+    #[must_use]
+    pub fn special_folder(&self, folder: SpecialFolder) -> Fid {
+        let [root, deferred, spooler, ipm, inbox, outbox, sent, deleted, common, schedule, search, views, short] =
+            self.inner.response.folder_ids.0;
+        match folder {
+            SpecialFolder::Root => root,
+            SpecialFolder::DeferredAction => deferred,
+            SpecialFolder::SpoolerQueue => spooler,
+            SpecialFolder::IpmSubtree => ipm,
+            SpecialFolder::Inbox => inbox,
+            SpecialFolder::Outbox => outbox,
+            SpecialFolder::SentItems => sent,
+            SpecialFolder::DeletedItems => deleted,
+            SpecialFolder::CommonViews => common,
+            SpecialFolder::Schedule => schedule,
+            SpecialFolder::Search => search,
+            SpecialFolder::Views => views,
+            SpecialFolder::Shortcuts => short,
+        }
+    }
+
+    /// The mailbox, as the server identifies it.
+    #[must_use]
+    pub fn mailbox_guid(&self) -> Guid {
+        self.inner.response.mailbox_guid
+    }
+
+    /// What RopLogon answered.
+    #[must_use]
+    pub fn response(&self) -> &PrivateLogon {
+        &self.inner.response
+    }
+
+    /// The handle, for [`Session::execute`].
+    #[must_use]
+    pub fn handle(&self) -> &ServerHandle {
+        &self.inner.handle
+    }
+
+    /// The replica behind a REPLID of this logon — [MS-OXCROPS] 2.2.3.8 RopLongTermIdFromId; asked once.
+    ///
+    /// The REPLID that RopLogon names need not be the one that ids have (gromox 3.10: 5 and 1), so the server is asked
+    /// for every one.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the server knows no such REPLID.
+    pub async fn replica(&self, repl_id: ReplId) -> Result<Guid, Error> {
+        if let Some(guid) = self.known_replica(repl_id) {
+            return Ok(guid);
+        }
+        let inbox = self.special_folder(SpecialFolder::Inbox);
+        let some_id = if inbox.repl_id == repl_id {
+            inbox
+        } else {
+            Fid::new(repl_id, GlobCnt::new(1).unwrap_or_default())
+        };
+        let guid = match self.long_term_id(some_id).await {
+            Ok(id) => id.database_guid,
+            Err(Error::Refused { .. }) if repl_id == self.inner.response.repl_id => self.inner.response.repl_guid,
+            Err(error) => return Err(error),
+        };
+        let mut replicas = self.inner.replicas.lock().unwrap_or_else(PoisonError::into_inner);
+        replicas.insert(repl_id, guid);
+        Ok(guid)
+    }
+
+    /// The replica behind a REPLID, where it was asked for before.
+    #[must_use]
+    pub fn known_replica(&self, repl_id: ReplId) -> Option<Guid> {
+        self.inner.replicas.lock().unwrap_or_else(PoisonError::into_inner).get(&repl_id).copied()
+    }
+
+    /// The id that holds beyond this logon — [MS-OXCROPS] 2.2.3.8 RopLongTermIdFromId.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub async fn long_term_id(&self, id: Fid) -> Result<LongTermId, Error> {
+        let body = RequestBody::LongTermIdFromId(LongTermIdFromIdRequest { object_id: id.to_u64() });
+        let replies = self.ask(body).await?;
+        match replies.success(0, "RopLongTermIdFromId")? {
+            Some(ResponseBody::LongTermIdFromId(response)) => Ok(response.long_term_id),
+            _ => Err(unexpected("RopLongTermIdFromId gave no id")),
+        }
+    }
+
+    /// The id in this logon — [MS-OXCROPS] 2.2.3.9 RopIdFromLongTermId.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub async fn id(&self, replica: Guid, counter: GlobCnt) -> Result<Fid, Error> {
+        let known = {
+            let replicas = self.inner.replicas.lock().unwrap_or_else(PoisonError::into_inner);
+            replicas.iter().find(|(_, guid)| **guid == replica).map(|(repl_id, _)| *repl_id)
+        };
+        if let Some(repl_id) = known {
+            return Ok(Fid::new(repl_id, counter));
+        }
+        let long_term_id = LongTermId { database_guid: replica, global_counter: counter, pad: 0 };
+        let replies =
+            self.ask(RequestBody::IdFromLongTermId(IdFromLongTermIdRequest { long_term_id })).await?;
+        match replies.success(0, "RopIdFromLongTermId")? {
+            Some(ResponseBody::IdFromLongTermId(response)) => {
+                let id = Fid::from_u64(response.object_id);
+                let mut replicas = self.inner.replicas.lock().unwrap_or_else(PoisonError::into_inner);
+                replicas.insert(id.repl_id, replica);
+                Ok(id)
+            }
+            _ => Err(unexpected("RopIdFromLongTermId gave no id")),
+        }
+    }
+
+    /// Opens a folder — [MS-OXCROPS] 2.2.4.1 RopOpenFolder.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], with NotFound when it is gone.
+    pub async fn open_folder(&self, id: Fid) -> Result<Folder, Error> {
+        Folder::open(self, id).await
+    }
+
+    async fn ask(&self, body: RequestBody) -> Result<crate::session::Replies, Error> {
+        self.requester.ask(&[Request::new(0, body)], &[self.inner.handle.raw()], &[]).await
+    }
+}
+
+impl fmt::Debug for Logon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logon").field("mailbox", &self.mailbox_guid()).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn unexpected(what: &str) -> Error {
+    ProtocolError::Unexpected(what.to_owned()).into()
+}
+
+impl Error {
+    /// Whether the server says that the object is not there (any more).
+    #[must_use]
+    pub const fn is_not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { code: MapiCode::NotFound | MapiCode::ObjectDeleted | MapiCode::InvalidEntryId, .. }
+        )
+    }
+}
