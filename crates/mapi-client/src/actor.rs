@@ -263,7 +263,10 @@ impl Actor {
                     return Err(Error::Refused { operation: "Execute", code: executed.error_code });
                 }
                 Answer::Failure(failure) => {
-                    return Err(Error::Refused { operation: "Execute", code: MapiCode(failure.status_code.0) });
+                    return Err(Error::Refused {
+                        operation: "Execute",
+                        code: MapiCode(failure.status_code.0),
+                    });
                 }
             };
             let limits = Limits { bytes: MAX_UNPACKED, ..Limits::default() };
@@ -381,7 +384,8 @@ fn backoff(rops: &[u8]) -> Option<Duration> {
     if rops.first() != Some(&RopId::Backoff.0) {
         return None;
     }
-    let Ok(Response::Backoff(backoff)) = Response::read(&mut Reader::new(rops, "RopBackoff"), None, &[]) else {
+    let Ok(Response::Backoff(backoff)) = Response::read(&mut Reader::new(rops, "RopBackoff"), None, &[])
+    else {
         return None;
     };
     let longest = backoff.rops.iter().map(|(_, duration)| *duration).chain([backoff.duration]).max();

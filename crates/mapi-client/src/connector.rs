@@ -45,7 +45,12 @@ impl Connector {
     /// Every kind but [`Error::Refused`] of ROPs.
     pub async fn connect(&self, user_dn: &str) -> Result<Session, Error> {
         let (link, commands) = Link::new();
-        let actor = Actor::new(Arc::clone(&self.settings), commands, link.downgrade(), Running::enter(&self.running))?;
+        let actor = Actor::new(
+            Arc::clone(&self.settings),
+            commands,
+            link.downgrade(),
+            Running::enter(&self.running),
+        )?;
         let (reply, connected) = oneshot::channel();
         link.send(Command::Connect { user_dn: user_dn.to_owned(), reply })?;
         tokio::spawn(actor.run());

@@ -13,7 +13,7 @@ use watertight_wire::{Wire, Writer};
 
 use crate::actor::Executed;
 use crate::download::{Download, Kind};
-use crate::error::Error;
+use crate::error::{Error, ProtocolError};
 use crate::handle::ServerHandle;
 use crate::logon::{Logon, unexpected};
 use crate::session::{self, Replies};
@@ -231,18 +231,23 @@ impl Logon {
                 started.push(self.sync_contents(*id, state, options).await);
                 continue;
             }
-            let done = started.len();
-            for download in batch.run(Kind::Contents).await? {
-                match download {
+            let outcomes = match batch.run(Kind::Contents).await {
+                Ok(outcomes) => outcomes,
+                // Some servers leave out fields of a refusal that others send: the answers behind it are unreadable.
+                Err(Error::Protocol(ProtocolError::Wire(_))) if count > 1 => {
+                    std::iter::repeat_with(|| None).take(count).collect()
+                }
+                Err(error) => return Err(error),
+            };
+            for outcome in outcomes {
+                match outcome {
                     Some(download) => started.push(download),
-                    // The server had no room for its answer.
                     None => {
                         let Some((id, state)) = folders.get(started.len()) else { break };
                         started.push(self.sync_contents(*id, state, options).await);
                     }
                 }
             }
-            debug_assert_eq!(started.len(), done.saturating_add(count));
         }
         Ok(started)
     }
@@ -439,13 +444,17 @@ async fn start_with_large_state(logon: &Logon, plan: Plan<'_>) -> Result<Downloa
 }
 
 fn open(folder_id: Fid, input: u8, output_index: u8) -> Request {
-    Request::new(input, RequestBody::OpenFolder(OpenFolderRequest { output_index, folder_id, open_mode_flags: 0 }))
+    Request::new(
+        input,
+        RequestBody::OpenFolder(OpenFolderRequest { output_index, folder_id, open_mode_flags: 0 }),
+    )
 }
 
 /// Begin, pieces, End — [MS-OXCFXICS] 2.2.3.2.2.
 fn upload(tag: PropTag, blob: &[u8], index: u8) -> Result<Vec<Request>, Error> {
     let size = u32::try_from(blob.len()).map_err(|_| unexpected("a state of 4 GiB"))?;
-    let begin = SynchronizationUploadStateStreamBeginRequest { state_property: tag, transfer_buffer_size: size };
+    let begin =
+        SynchronizationUploadStateStreamBeginRequest { state_property: tag, transfer_buffer_size: size };
     let mut requests = vec![Request::new(index, RequestBody::SynchronizationUploadStateStreamBegin(begin))];
     for piece in blob.chunks(MAX_PIECE) {
         let body = SynchronizationUploadStateStreamContinueRequest { stream_data: Bytes32(piece.to_vec()) };

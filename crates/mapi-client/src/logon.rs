@@ -102,8 +102,21 @@ impl Logon {
     /// The id of a standard folder.
     #[must_use]
     pub fn special_folder(&self, folder: SpecialFolder) -> Fid {
-        let [root, deferred, spooler, ipm, inbox, outbox, sent, deleted, common, schedule, search, views, short] =
-            self.inner.response.folder_ids.0;
+        let [
+            root,
+            deferred,
+            spooler,
+            ipm,
+            inbox,
+            outbox,
+            sent,
+            deleted,
+            common,
+            schedule,
+            search,
+            views,
+            short,
+        ] = self.inner.response.folder_ids.0;
         match folder {
             SpecialFolder::Root => root,
             SpecialFolder::DeferredAction => deferred,
@@ -158,7 +171,9 @@ impl Logon {
         };
         let guid = match self.long_term_id(some_id).await {
             Ok(id) => id.database_guid,
-            Err(Error::Refused { .. }) if repl_id == self.inner.response.repl_id => self.inner.response.repl_guid,
+            Err(Error::Refused { .. }) if repl_id == self.inner.response.repl_id => {
+                self.inner.response.repl_guid
+            }
             Err(error) => return Err(error),
         };
         let mut replicas = self.inner.replicas.lock().unwrap_or_else(PoisonError::into_inner);
@@ -240,7 +255,10 @@ impl Error {
     pub const fn is_not_found(&self) -> bool {
         matches!(
             self,
-            Self::Refused { code: MapiCode::NotFound | MapiCode::ObjectDeleted | MapiCode::InvalidEntryId, .. }
+            Self::Refused {
+                code: MapiCode::NotFound | MapiCode::ObjectDeleted | MapiCode::InvalidEntryId,
+                ..
+            }
         )
     }
 }

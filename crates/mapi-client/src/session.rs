@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::sync::oneshot;
+use watertight_mapi::PropTag;
 use watertight_mapi::http::body::Connected;
 use watertight_mapi::http::header;
 use watertight_mapi::rop::{Request, Response, ResponseBody, RopBuffer, read_responses};
-use watertight_mapi::PropTag;
 use watertight_wire::{Wire, Writer};
 
 use crate::actor::{Command, Executed, Link};
@@ -208,13 +208,18 @@ pub(crate) fn buffer(requests: &[Request], handles: &[u32]) -> Result<RopBuffer,
 }
 
 /// The responses of all payloads, those that the server chained included.
-pub(crate) fn replies(executed: Executed, requests: &[Request], columns: &[PropTag]) -> Result<Replies, Error> {
+pub(crate) fn replies(
+    executed: Executed,
+    requests: &[Request],
+    columns: &[PropTag],
+) -> Result<Replies, Error> {
     let Executed { buffers, opened } = executed;
     let mut responses = Vec::new();
     let mut handles = None;
     for buffer in buffers {
         // Every payload after the first goes on with the last ROP.
-        let asked = if handles.is_none() { requests } else { requests.last().map_or(&[][..], std::slice::from_ref) };
+        let asked =
+            if handles.is_none() { requests } else { requests.last().map_or(&[][..], std::slice::from_ref) };
         responses.append(&mut read_responses(&buffer.rops, asked, |_| columns.to_vec())?);
         handles.get_or_insert(buffer.handles);
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use watertight_mapi::rop::transfer::{FastTransferSourceGetBufferRequest, SERVER_BUSY};
-use watertight_mapi::rop::{Request, RequestBody, Response, ResponseBody, RopBuffer, RopResponse, read_responses};
+use watertight_mapi::rop::{
+    Request, RequestBody, Response, ResponseBody, RopBuffer, RopResponse, read_responses,
+};
 
 use crate::error::{Error, ProtocolError};
 use crate::handle::ServerHandle;

@@ -9,7 +9,7 @@
 //! | request | answer |
 //! |---|---|
 //! | contents of the Inbox, no state | exchanges 10 to 54: 123 messages |
-//! | the same with a state | nothing changed (71); after [`Replay::set_phase`]`(Phase::Changed)` deletions (174), or, where CnsetRead was trimmed, deletions and read states (190) |
+//! | the same with a state | nothing changed (71). After [`Replay::set_phase`]`(Phase::Changed)`: deletions (174) while the state has the messages that are gone, read states (190) while CnsetRead has not reached them; both in one stream where both are due |
 //! | hierarchy, no state | exchange 5 |
 //! | RopLongTermIdFromId, RopIdFromLongTermId, RopGetLocalReplicaIds | the captured replica |
 //!

@@ -22,7 +22,10 @@ const ROP_BACKOFF: u8 = 0xF9;
 
 const CONTENTS: u8 = 1;
 const INBOX: u64 = 0xd;
+const IDSET_GIVEN: u32 = 0x4017_0003;
 const CNSET_READ: u32 = 0x67D2_0102;
+const INCR_SYNC_READ: u32 = 0x402F_0003;
+const INCR_SYNC_STATE_BEGIN: u32 = 0x403A_0003;
 
 /// What a request is answered with.
 pub(super) enum Answer {
@@ -45,7 +48,7 @@ pub(super) struct Mailbox {
     inbox: Vec<Buffer>,
     unchanged: Vec<u8>,
     changed: Vec<u8>,
-    changed_trimmed: Vec<u8>,
+    changed_reads: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -101,7 +104,7 @@ impl Mailbox {
             inbox: (10..=54).map(|n| buffer(exchange(n))).collect(),
             unchanged: one(71),
             changed: one(174),
-            changed_trimmed: one(190),
+            changed_reads: one(190),
         }
     }
 
@@ -326,10 +329,23 @@ impl Mailbox {
             (true, ..) if sync.folder != INBOX => one(&empty_contents()),
             (true, false, _) => self.inbox.clone().into(),
             (true, true, Phase::Unchanged) => one(&self.unchanged),
+            // Of the messages that are gone one is looked for, and of the read-state changes the last.
             (true, true, Phase::Changed) => {
-                let claims_all =
-                    sync.state.get(&CNSET_READ).is_some_and(|s| s.windows(6).any(|w| w == [0xff; 6]));
-                one(if claims_all { &self.changed } else { &self.changed_trimmed })
+                let has =
+                    |tag: u32, counter| sync.state.get(&tag).is_some_and(|set| globset_has(set, counter));
+                let deletions = has(IDSET_GIVEN, 0x30063);
+                let reads = !has(CNSET_READ, 0xac);
+                match (deletions, reads) {
+                    (true, true) => {
+                        let read_states = &self.changed_reads[find(&self.changed_reads, INCR_SYNC_READ)..];
+                        let read_states = &read_states[..find(read_states, INCR_SYNC_STATE_BEGIN)];
+                        let deletions = &self.changed[..find(&self.changed, INCR_SYNC_STATE_BEGIN)];
+                        one(&[deletions, read_states, final_state(&self.changed)].concat())
+                    }
+                    (true, false) => one(&self.changed),
+                    (false, true) => one(&self.changed_reads),
+                    (false, false) => one(final_state(&self.changed)),
+                }
             }
         }
     }
@@ -462,9 +478,58 @@ fn buffer(exchange: &Exchange) -> Buffer {
 
 /// From IncrSyncStateBegin to the end.
 fn final_state(stream: &[u8]) -> &[u8] {
-    let begin = 0x403A_0003_u32.to_le_bytes();
-    let at = stream.windows(4).rposition(|w| w == begin).expect("a final state");
-    &stream[at..]
+    &stream[find(stream, INCR_SYNC_STATE_BEGIN)..]
+}
+
+/// Where a marker is for the last time.
+fn find(stream: &[u8], marker: u32) -> usize {
+    stream.windows(4).rposition(|w| w == marker.to_le_bytes()).expect("the marker")
+}
+
+/// Whether the first GLOBSET of an IDSET of REPLGUIDs has a counter — [MS-OXCFXICS] 2.2.2.6.
+fn globset_has(idset: &[u8], counter: u64) -> bool {
+    let number = |stack: &[Vec<u8>], low: &[u8]| {
+        let bytes = [&stack.concat(), low].concat();
+        bytes.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b)) << (8 * (6_usize.saturating_sub(bytes.len())))
+    };
+    let mut stack: Vec<Vec<u8>> = Vec::new();
+    let mut rest = idset.get(16..).unwrap_or_default();
+    while let Some((command, more)) = rest.split_first() {
+        rest = more;
+        let common: usize = stack.iter().map(Vec::len).sum();
+        match *command {
+            n @ 1..=6 => {
+                let (bytes, more) = rest.split_at(usize::from(n));
+                rest = more;
+                if common + usize::from(n) == 6 {
+                    if number(&stack, bytes) == counter {
+                        return true;
+                    }
+                } else {
+                    stack.push(bytes.to_vec());
+                }
+            }
+            0x50 => drop(stack.pop()),
+            0x42 => {
+                let first = number(&stack, &rest[..1]);
+                let mask = rest[1];
+                rest = &rest[2..];
+                if counter == first || (0..8).any(|bit| mask >> bit & 1 == 1 && counter == first + bit + 1) {
+                    return true;
+                }
+            }
+            0x52 => {
+                let len = 6 - common;
+                let (low, high) = (number(&stack, &rest[..len]), number(&stack, &rest[len..2 * len]));
+                rest = &rest[2 * len..];
+                if (low..=high).contains(&counter) {
+                    return true;
+                }
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// A contents synchronization without messages: IncrSyncStateBegin, four empty sets, IncrSyncStateEnd, IncrSyncEnd.

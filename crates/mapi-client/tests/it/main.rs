@@ -1,0 +1,4 @@
+//! The client against a server that answers with captured bytes, and against one that does everything wrong.
+
+mod download;
+mod kit;
