@@ -1,7 +1,9 @@
 //! [MS-OXCFXICS] 2.2.2: sets, change lists and state.
 
 use watertight_mapi::GlobCnt;
-use watertight_mapi::ics::{GlobSet, GuidIdSet, IdSet, PredecessorChangeList, State};
+use watertight_mapi::ics::lexical::{self, Lexer, Token};
+use watertight_mapi::ics::{Download, Event, GlobSet, GuidIdSet, IdSet, PredecessorChangeList, Root, State};
+use watertight_testkit::captures::{self, StreamKind};
 
 use crate::{Seed, choice};
 
@@ -129,4 +131,133 @@ pub fn saved_state_seeds() -> Vec<Seed> {
         full.set(tag, &blob).ok();
     }
     vec![("empty".into(), empty), ("full".into(), full.to_saved())]
+}
+
+/// The lexer: the same tokens whatever the pieces are, and written again as the same bytes.
+pub fn fast_transfer_tokens(data: &[u8]) {
+    let Some((cut, data)) = data.split_first() else { return };
+    let whole = tokens([data]);
+    let pieces = tokens(data.chunks(usize::from(*cut).saturating_add(1)));
+    assert_eq!(whole.0.len(), pieces.0.len(), "pieces of {cut} + 1");
+    assert_eq!(whole.1, pieces.1);
+    let Ok(()) = whole.1 else { return };
+    let mut writer = lexical::Writer::new();
+    for token in &whole.0 {
+        writer.token(token).expect("what was read is written");
+    }
+    let again = writer.take(usize::MAX);
+    // What was read of the end is not a whole token yet.
+    let (tokens, _) = tokens([again.as_slice()]);
+    assert_eq!(tokens.len(), whole.0.len());
+}
+
+type Tokens = (Vec<Token>, Result<(), String>);
+
+fn tokens<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Tokens {
+    let mut lexer = Lexer::new();
+    let mut tokens: Vec<Token> = Vec::new();
+    for piece in pieces {
+        lexer.handle_input(piece);
+        loop {
+            match lexer.poll() {
+                // How a long value is cut depends on the pieces.
+                Ok(Some(Token::LargeChunk(bytes))) => match tokens.last_mut() {
+                    Some(Token::LargeChunk(before)) => before.extend(bytes),
+                    _ => tokens.push(Token::LargeChunk(bytes)),
+                },
+                Ok(Some(token)) => tokens.push(token),
+                Ok(None) => break,
+                Err(error) => return (tokens, Err(error.to_string())),
+            }
+        }
+    }
+    (tokens, Ok(()))
+}
+
+/// The productions: whatever comes, events are balanced, and the end is the end.
+pub fn fast_transfer_events(data: &[u8]) {
+    let Some((what, data)) = choice(data, 8) else { return };
+    let Some((cut, data)) = data.split_first() else { return };
+    let root = ROOTS.get(usize::from(what)).copied().unwrap_or(Root::ContentsSync);
+    let mut download = Download::new(root);
+    let mut depth = 0_i64;
+    let mut failed = false;
+    let mut ended = false;
+    let mut held = 0;
+    'all: for piece in data.chunks(usize::from(*cut).saturating_mul(64).saturating_add(1)) {
+        download.handle_input(piece);
+        loop {
+            match download.poll_event() {
+                Ok(Some(event)) => {
+                    assert!(!ended, "{event:?} after the end");
+                    match &event {
+                        Event::RecipientBegin | Event::AttachmentBegin { .. } | Event::EmbeddedBegin => {
+                            depth += 1
+                        }
+                        Event::RecipientEnd | Event::AttachmentEnd | Event::EmbeddedEnd => {
+                            depth -= 1;
+                            assert!(depth >= 0, "{event:?} without its begin");
+                        }
+                        // The message that it tells of is given up, with what was open in it.
+                        Event::ObjectFailed(_) => depth = 0,
+                        Event::LargeChunk(bytes) => {
+                            assert!(!bytes.is_empty() && bytes.len() <= 32 * 1024);
+                            held += bytes.len();
+                        }
+                        Event::End => ended = true,
+                        _ => {}
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    assert!(!error.to_string().is_empty());
+                    failed = true;
+                    break 'all;
+                }
+            }
+        }
+    }
+    assert!(held <= data.len());
+    if !failed {
+        let _ = download.finish();
+        while let Ok(Some(_)) = download.poll_event() {}
+    }
+}
+
+const ROOTS: [Root; 8] = [
+    Root::ContentsSync,
+    Root::HierarchySync,
+    Root::State,
+    Root::FolderContent,
+    Root::MessageContent,
+    Root::AttachmentContent,
+    Root::MessageList,
+    Root::TopFolder,
+];
+
+fn captured(first: impl Fn(StreamKind) -> Vec<u8>) -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for stream in captures::streams() {
+        // The start of a long one teaches as much as all of it.
+        let bytes = stream.bytes.get(..12_000).unwrap_or(&stream.bytes);
+        seeds.push((format!("{}-{:04}", stream.set, stream.n), [&first(stream.kind)[..], bytes].concat()));
+    }
+    seeds
+}
+
+pub fn token_seeds() -> Vec<Seed> {
+    captured(|_| vec![99])
+}
+
+pub fn event_seeds() -> Vec<Seed> {
+    captured(|kind| {
+        let root = match kind {
+            StreamKind::Contents => 0,
+            StreamKind::Hierarchy => 1,
+            StreamKind::CopyMessages => 6,
+            StreamKind::CopyFolder => 7,
+            _ => 4,
+        };
+        vec![root, 7]
+    })
 }

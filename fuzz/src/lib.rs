@@ -7,12 +7,16 @@
 
 mod http;
 mod ics;
+mod mail;
 mod prop;
+mod rop;
 mod wire;
 
 pub use http::{auxiliary, framing, http_body, lz77, rpc_header_ext};
-pub use ics::{globset, idset, pcl, saved_state};
+pub use ics::{fast_transfer_events, fast_transfer_tokens, globset, idset, pcl, saved_state};
+pub use mail::mail;
 pub use prop::{prop_value, restriction};
+pub use rop::{rop_requests, rop_responses};
 pub use wire::wire;
 
 use core::fmt::Debug;
@@ -46,6 +50,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "saved_state", oracle: saved_state, seeds: ics::saved_state_seeds },
     Target { name: "prop_value", oracle: prop_value, seeds: prop::value_seeds },
     Target { name: "restriction", oracle: restriction, seeds: prop::restriction_seeds },
+    Target { name: "fast_transfer_tokens", oracle: fast_transfer_tokens, seeds: ics::token_seeds },
+    Target { name: "fast_transfer_events", oracle: fast_transfer_events, seeds: ics::event_seeds },
+    Target { name: "rop_requests", oracle: rop_requests, seeds: rop::request_seeds },
+    Target { name: "rop_responses", oracle: rop_responses, seeds: rop::response_seeds },
+    Target { name: "mail", oracle: mail, seeds: mail::mail_seeds },
 ];
 
 /// Seeds longer than this teach a fuzzer nothing that shorter ones do not.

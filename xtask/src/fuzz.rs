@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -60,16 +62,40 @@ fn all(seconds: u32, wanted: &[String]) -> Result<()> {
     let mut seeds = run::cargo();
     seeds.args(["run", "--quiet", "--locked", "--package", "watertight-fuzz", "--bin", "seeds", "--"]);
     run::run(seeds.arg(dir.join("seeds")))?;
-    let mut crashed = Vec::new();
-    for target in known.iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
-        if !one(target, seconds, &programs.join(target), &dir)? {
-            crashed.push(target.as_str());
-        }
-    }
+    let todo: Vec<&String> = known.iter().filter(|name| wanted.is_empty() || wanted.contains(name)).collect();
+    let crashed = side_by_side(&todo, |target| one(target, seconds, &programs.join(target), &dir))?;
     if !crashed.is_empty() {
         bail!("{} failed; the inputs are in fuzz/artifacts", crashed.join(", "));
     }
     Ok(())
+}
+
+/// Runs the targets, as many at a time as the machine has processors; returns those that failed.
+fn side_by_side<'a>(
+    targets: &[&'a String],
+    run: impl Fn(&str) -> Result<bool> + Sync,
+) -> Result<Vec<&'a str>> {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if !run(target)? {
+                            failed.lock().unwrap_or_else(PoisonError::into_inner).push(target.as_str());
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread of the fuzz run panicked")))
+        })
+    })?;
+    Ok(failed.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn one(target: &str, seconds: u32, program: &Path, dir: &Path) -> Result<bool> {

@@ -14,14 +14,17 @@ use crate::exit::{Exit, Failure};
 pub async fn open(dir: &Path, ledger: &Ledger) -> Result<SqliteStore> {
     if !dir.is_dir() {
         let cure = format!("make one with: watertight user add --data {} NAME", dir.display());
-        return Err(Failure::new(Exit::Failed, format!("{} is no data directory", dir.display()), cure).into());
+        return Err(
+            Failure::new(Exit::Failed, format!("{} is no data directory", dir.display()), cure).into()
+        );
     }
     open_or_make(dir, ledger).await
 }
 
 /// Opens a data directory, made when it is not there.
 pub async fn open_or_make(dir: &Path, ledger: &Ledger) -> Result<SqliteStore> {
-    let _ = (dir, ledger); Ok(SqliteStore::new())
+    let _ = (dir, ledger);
+    Ok(SqliteStore::new())
 }
 
 /// The account and its mailbox.

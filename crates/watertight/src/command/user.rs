@@ -21,7 +21,8 @@ fn add(args: &UserAdd, common: &Common) -> Result<Exit> {
         Some(file) => secret::from_file(file)?,
         None => secret::from_environment_or_prompt(&format!("Password of {}: ", args.name))?,
     };
-    let password_hash = watertight_mapi_server::hash_password(&password).context("cannot hash the password")?;
+    let password_hash =
+        watertight_mapi_server::hash_password(&password).context("cannot hash the password")?;
     let smtp_address = args.smtp.clone().unwrap_or_else(|| {
         if args.name.contains('@') { args.name.clone() } else { format!("{}@localhost", args.name) }
     });

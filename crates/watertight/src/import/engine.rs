@@ -19,11 +19,11 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use watertight_mapi::prop::{PropBag, PropValue, tags};
-use watertight_mapi_mime::ImportOptions;
 use watertight_mapi::store::{
     ContentsQuery, FolderId, FolderKind, ItemKind, Mailbox, MessageContent, NewFolder, SaveMessage,
     SpecialFolder, StoreError,
 };
+use watertight_mapi_mime::ImportOptions;
 
 use super::source::{self, Bytes, Flags, Item, Limits, Sink};
 
@@ -145,12 +145,7 @@ struct Reader<'a> {
     events: &'a mpsc::Sender<(u64, Event)>,
 }
 
-fn read(
-    mail: Mail,
-    limits: Limits,
-    budget: &Budget,
-    events: &mpsc::Sender<(u64, Event)>,
-) -> Result<()> {
+fn read(mail: Mail, limits: Limits, budget: &Budget, events: &mpsc::Sender<(u64, Event)>) -> Result<()> {
     let (jobs_in, jobs) = sync_channel(64);
     let jobs = Mutex::new(jobs);
     std::thread::scope(|scope| {
@@ -524,17 +519,14 @@ mod tests {
     }
 
     async fn run(mailbox: &dyn Mailbox, path: &Path, folder: Option<&str>) -> Report {
-        let options =
-            Options { folder: folder.map(str::to_owned), limits: Limits { max_message: 1 << 20 } };
+        let options = Options { folder: folder.map(str::to_owned), limits: Limits { max_message: 1 << 20 } };
         import(mailbox, Mail::Paths(vec![path.to_owned()]), options, |_| ()).await.unwrap()
     }
 
     async fn counts(mailbox: &dyn Mailbox) -> Vec<(String, u32, u32)> {
         let root = mailbox.special(SpecialFolder::IpmSubtree);
-        let page = mailbox
-            .folders(root, watertight_mapi::store::Depth::All, false, None, 1000)
-            .await
-            .unwrap();
+        let page =
+            mailbox.folders(root, watertight_mapi::store::Depth::All, false, None, 1000).await.unwrap();
         page.items
             .into_iter()
             .filter(|f| f.counts.messages > 0)
@@ -587,15 +579,21 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("letters/2004")).unwrap();
         std::fs::write(dir.path().join("letters/2004/a.eml"), "Subject: a\r\n\r\nx\r\n").unwrap();
         std::fs::write(dir.path().join("letters/b.eml"), "Subject: b\n\nx\n").unwrap();
-        std::fs::write(dir.path().join("letters/list.mbox"), "From x\nSubject: c\n\nx\n\nFrom y\nSubject: d\n\n")
-            .unwrap();
+        std::fs::write(
+            dir.path().join("letters/list.mbox"),
+            "From x\nSubject: c\n\nx\n\nFrom y\nSubject: d\n\n",
+        )
+        .unwrap();
         std::fs::write(dir.path().join("letters/winmail.dat"), b"\x78\x9f\x3e\x22\0\0").unwrap();
         let mailbox = mailbox().await;
         let report = run(&*mailbox, &dir.path().join("letters"), Some("Old/Letters")).await;
         assert_eq!((report.imported, report.skipped.len()), (4, 1));
         let mut seen = counts(&*mailbox).await;
         seen.sort();
-        assert_eq!(seen, [("2004".to_owned(), 1, 0), ("Letters".to_owned(), 1, 0), ("list".to_owned(), 2, 0)]);
+        assert_eq!(
+            seen,
+            [("2004".to_owned(), 1, 0), ("Letters".to_owned(), 1, 0), ("list".to_owned(), 2, 0)]
+        );
     }
 
     #[tokio::test]
