@@ -10,6 +10,7 @@ mod answer;
 mod buffer;
 #[cfg(test)]
 mod captured;
+pub mod entry_id;
 pub mod field;
 pub mod folder;
 pub mod logon;

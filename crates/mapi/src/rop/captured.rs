@@ -171,3 +171,33 @@ fn damaged_requests_and_responses_are_survived() {
     }
     assert!(seen.len() > 80, "{}", seen.len());
 }
+
+/// The worked examples of the documents, both ways.
+#[test]
+fn worked_examples() {
+    // [MS-OXCROPS] 4.4: two RopRelease.
+    let bytes = [8, 0, 1, 0, 0, 1, 0, 1, 0x6f, 0, 0, 0, 0x6e, 0, 0, 0];
+    let buffer = RopBuffer::from_bytes(&bytes).unwrap();
+    let releases = read_requests(&buffer.rops).unwrap();
+    assert_eq!(buffer.handles, [0x6f, 0x6e]);
+    assert!(releases.iter().zip(0..).all(|(r, i)| r.id() == RopId::Release && r.index == i));
+    assert_eq!(rewritten_requests(&releases), buffer.rops);
+    assert_eq!(buffer.to_bytes().unwrap(), bytes);
+    // [MS-OXCTABL] 4.1.1 and 4.5.3.1: RopGetContentsTable, RopQueryRows of 50 rows.
+    let bytes = [5, 0, 0, 1, 0, 0x15, 0, 0, 0, 1, 0x32, 0];
+    let requests = read_requests(&bytes).unwrap();
+    assert!(matches!(&requests[1].body, RequestBody::QueryRows(q) if q.row_count == 50 && q.forward_read.0));
+    assert_eq!(rewritten_requests(&requests), bytes);
+    // [MS-OXCFOLD] 4.7.2: a hierarchy table of 21 rows.
+    let bytes = [4, 2, 0, 0, 0, 0, 0x15, 0, 0, 0];
+    let request = Request::new(
+        0,
+        RequestBody::GetHierarchyTable(folder::GetHierarchyTableRequest { output_index: 2, table_flags: 4 }),
+    );
+    let responses = read_responses(&bytes, &[request], |_| Vec::new()).unwrap();
+    assert!(matches!(
+        responses[0].rop().unwrap().body,
+        Some(ResponseBody::GetHierarchyTable(folder::GetHierarchyTableResponse { row_count: 21 }))
+    ));
+    assert_eq!(rewritten_responses(&responses), bytes);
+}
