@@ -125,7 +125,8 @@ impl Authenticator {
         let entry = self.hashes_kind.enter();
         let secret = credentials.password.clone();
         let right = tokio::task::spawn_blocking(move || {
-            let _held = (permit, entry);
+            // Dropped in this order: the count goes down before the next one may start.
+            let _held = (entry, permit);
             password::verify(&secret, &hash)
         });
         match (right.await, account) {

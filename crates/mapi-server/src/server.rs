@@ -29,6 +29,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::http::{Front, Peer, router};
 use crate::session::{Contexts, Limits};
 
+/// The most bytes of the head of a request.
+const MAX_HEAD: usize = 32 * 1024;
+/// The most headers of a request.
+const MAX_HEADERS: usize = 64;
+
 /// How a server listens, and its bounds.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -322,8 +327,8 @@ impl Connection {
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.idle_timeout)
-            .max_headers(64)
-            .max_buf_size(64 * 1024)
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEAD)
             .serve_connection(TokioIo::new(Stall::new(stream, self.stall_timeout)), service);
         let mut connection = pin!(connection);
         let stopped = async {

@@ -117,11 +117,8 @@ impl Contexts {
     /// Makes a context for an account; `None` when the account or the server has too many.
     #[must_use]
     pub fn create(&self, account: Account, session: rop::Session) -> Option<Arc<Context>> {
-        self.sweep();
-        let mut inner = lock(&self.inner);
-        let count = inner.by_account.get(&account.name).copied().unwrap_or(0);
-        if count >= self.limits.per_account || inner.by_id.len() >= self.limits.total {
-            return None;
+        if self.is_full(&account) {
+            self.sweep();
         }
         let id = ContextId::random()?;
         let mut salt = [0; 8];
@@ -139,9 +136,18 @@ impl Contexts {
             }),
             _entry: self.kind.enter(),
         });
-        inner.by_account.insert(context.account.name.clone(), count.saturating_add(1));
+        let mut inner = lock(&self.inner);
+        if inner.is_full(&context.account, self.limits) {
+            return None;
+        }
+        let count = inner.by_account.entry(context.account.name.clone()).or_default();
+        *count = count.saturating_add(1);
         inner.by_id.insert(context.id, Arc::clone(&context));
         Some(context)
+    }
+
+    fn is_full(&self, account: &Account) -> bool {
+        lock(&self.inner).is_full(account, self.limits)
     }
 
     /// The context of a cookie, when it belongs to the account and has not expired; its idle time starts anew.
@@ -241,6 +247,13 @@ impl Contexts {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Inner {
+    fn is_full(&self, account: &Account, limits: Limits) -> bool {
+        let count = self.by_account.get(&account.name).copied().unwrap_or(0);
+        count >= limits.per_account || self.by_id.len() >= limits.total
     }
 }
 
