@@ -141,12 +141,12 @@ impl Writer<'_> {
     ) -> Result<(), ExportError> {
         match node {
             Node::Multi { sub, params, parts } => self.multipart(content, sub, params, parts, depth),
-            Node::Empty => {
-                self.out.field("Content-Type: text/plain; charset=us-ascii")?;
+            Node::Empty(essence) => {
+                self.out.field(&format!("Content-Type: {essence}; charset=us-ascii"))?;
                 self.out.end_of_line()
             }
-            Node::Plain(prop, params) => self.plain(content, prop, params),
-            Node::Html(prop, params) => self.html(content, prop, params),
+            Node::Plain(prop, params) => self.plain(content, prop, params, top.is_some()),
+            Node::Html(prop, params) => self.html(content, prop, params, top.is_some()),
             Node::Rtf(prop) => self.rtf(prop),
             Node::File(attachment) => self.file(attachment, top),
             Node::Entity(attachment) => self.entity(attachment),

@@ -6,6 +6,7 @@ mod part;
 mod people;
 
 pub(crate) use envelope::PS_PUBLIC_STRINGS;
+pub(crate) use part::AFTER_THE_BODY;
 
 use sha2::{Digest, Sha256};
 use watertight_mapi::{

@@ -9,6 +9,6 @@ mod transfer;
 mod value;
 
 pub(crate) use entity::{Entity, MAX_DEPTH};
-pub(crate) use header::Header;
+pub(crate) use header::{Field, Header};
 pub(crate) use transfer::base64_lenient;
 pub(crate) use value::{Address, MediaType, addresses, date, ids, text};

@@ -16,7 +16,7 @@ use crate::{
     content::{codepage, text, time},
     import::PS_PUBLIC_STRINGS,
     large,
-    mime::Header,
+    mime::{Field, Header},
 };
 
 /// A header longer than this is none.
@@ -52,10 +52,24 @@ pub(super) fn kept(
 /// The fields to write but those of the MIME structure: the kept ones as they are, then what is missing.
 pub(super) fn all(content: &MessageContent, header: &Header) -> Vec<String> {
     let kept = header.fields.iter().filter(|f| !f.name.is_empty() && !is_mime_field(&f.name));
-    let mut lines: Vec<String> = kept.map(|f| f.text.replace('\0', "")).collect();
+    let mut lines: Vec<String> = kept.map(line).collect();
     let mut made = Made { header, lines: &mut lines };
     made.of_properties(content);
     lines
+}
+
+/// A field as it came, without NUL and without blanks before the colon, which few programs read.
+fn line(field: &Field) -> String {
+    let text = field.text.replace('\0', "");
+    match text.split_once(':') {
+        Some((name, value)) => format!("{}:{value}", name.trim_end()),
+        None => text,
+    }
+}
+
+/// Whether a header is that of a mail which somebody has sent; such a one came with all the fields that it has.
+fn is_complete(header: &Header) -> bool {
+    ["From", "Date", "Message-ID", "Received", "Return-Path"].iter().any(|name| header.has(name))
 }
 
 struct Made<'h> {
@@ -66,6 +80,11 @@ struct Made<'h> {
 impl Made<'_> {
     fn of_properties(&mut self, content: &MessageContent) {
         let props = &content.props;
+        if is_complete(self.header) {
+            // A received mail has no Bcc; one that was sent or is a draft may have it in the table only.
+            self.add("Bcc", &address_list(&recipients(content, 3)));
+            return;
+        }
         self.times(props);
         self.originators(props);
         self.recipients(content);
@@ -111,48 +130,22 @@ impl Made<'_> {
             tags::SENDER_ADDRESS_TYPE,
             tags::SENDER_EMAIL_ADDRESS,
         );
-        // Where the mail came with a From, it also came with the Sender that it has.
-        if self.missing("From") {
-            let who = from.as_ref().or(sender.as_ref());
-            if let Some(who) = who {
-                self.add("From", &who.words());
-            }
-            if let (Some(from), Some(sender)) = (&from, &sender)
-                && !from.address.eq_ignore_ascii_case(&sender.address)
-                && !sender.address.is_empty()
-            {
-                self.add("Sender", &sender.words());
-            }
+        if let Some(who) = from.as_ref().or(sender.as_ref()) {
+            self.add("From", &who.words());
         }
-        if self.header.fields.is_empty() {
-            let replies = reply_recipients(props);
-            self.add("Reply-To", &address_list(&replies));
+        if let (Some(from), Some(sender)) = (&from, &sender)
+            && !from.address.eq_ignore_ascii_case(&sender.address)
+            && !sender.address.is_empty()
+        {
+            self.add("Sender", &sender.words());
         }
+        self.add("Reply-To", &address_list(&reply_recipients(props)));
     }
 
-    /// [MS-OXCMAIL] 2.1.3.1.4: To, Cc, Bcc of the recipient table. A header that has any keeps what it has; Bcc is
-    /// added where it has none.
+    /// [MS-OXCMAIL] 2.1.3.1.4: To, Cc, Bcc of the recipient table.
     fn recipients(&mut self, content: &MessageContent) {
-        let of_kind = |kind: i32| -> Vec<Person> {
-            let rows = content.recipients.iter();
-            // The high bits say whether a recipient has been sent to.
-            rows.filter(|r| r.int(tags::RECIPIENT_TYPE).map(|n| n & 0xF) == Some(kind))
-                .filter_map(|r| {
-                    Person::of(
-                        r,
-                        tags::DISPLAY_NAME,
-                        tags::SMTP_ADDRESS,
-                        tags::ADDRESS_TYPE,
-                        tags::EMAIL_ADDRESS,
-                    )
-                })
-                .collect()
-        };
-        let has_any = ["To", "Cc", "Bcc", "Apparently-To"].iter().any(|name| self.header.has(name));
         for (name, kind) in [("To", 1), ("Cc", 2), ("Bcc", 3)] {
-            if !has_any || kind == 3 {
-                self.add(name, &address_list(&of_kind(kind)));
-            }
+            self.add(name, &address_list(&recipients(content, kind)));
         }
     }
 
@@ -169,10 +162,6 @@ impl Made<'_> {
                 let words: Vec<String> = ids.split_whitespace().map(str::to_owned).collect();
                 self.add(name, &words);
             }
-        }
-        // The rest only where there is no header at all: one that came without these fields was sent without them.
-        if !self.header.fields.is_empty() {
-            return;
         }
         for (name, tag) in [
             ("List-Help", tags::LIST_HELP),
@@ -199,9 +188,6 @@ impl Made<'_> {
 
     /// [MS-OXCMAIL] 2.1.3.2.1 to 2.1.3.2.3.
     fn ranks(&mut self, props: &PropBag) {
-        if !self.header.fields.is_empty() {
-            return;
-        }
         match props.int(tags::IMPORTANCE) {
             Some(0) => self.add("Importance", &["low".to_owned()]),
             Some(2) => self.add("Importance", &["high".to_owned()]),
@@ -215,6 +201,16 @@ impl Made<'_> {
         };
         self.add("Sensitivity", &[sensitivity.to_owned()]);
     }
+}
+
+fn recipients(content: &MessageContent, kind: i32) -> Vec<Person> {
+    // The high bits of the type say whether a recipient has been sent to.
+    let rows =
+        content.recipients.iter().filter(|r| r.int(tags::RECIPIENT_TYPE).map(|n| n & 0xF) == Some(kind));
+    rows.filter_map(|r| {
+        Person::of(r, tags::DISPLAY_NAME, tags::SMTP_ADDRESS, tags::ADDRESS_TYPE, tags::EMAIL_ADDRESS)
+    })
+    .collect()
 }
 
 /// PidTagSubject, or what it is made of.

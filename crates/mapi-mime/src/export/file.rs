@@ -1,5 +1,7 @@
 //! Parts: bodies and attachments.
 
+use std::borrow::Cow;
+
 use watertight_mapi::{
     PropValue,
     prop::{Prop, PropBag, PropData, PropType, tags},
@@ -14,6 +16,7 @@ use super::{
 use crate::{
     ExportError, charset,
     content::{TEXT_ATTACHMENT_CHARSET, codepage, text},
+    import::AFTER_THE_BODY,
     large,
     mime::{Header, MediaType},
 };
@@ -25,11 +28,14 @@ impl Writer<'_> {
         content: &MessageContent,
         prop: &Prop,
         params: &[(String, String)],
+        at_top: bool,
     ) -> Result<(), ExportError> {
         let page = codepage(&content.props);
         let stats = self.stats(prop, page)?;
         let charset = if stats.high == 0 { "us-ascii" } else { "utf-8" };
-        self.text_part("text/plain", charset, params, &stats)?;
+        let of_html = content.props.find(tags::HTML).is_some();
+        let id = text(&content.props, tags::BODY_CONTENT_ID).filter(|_| !of_html && !at_top);
+        self.text_part("text/plain", charset, params, id, &stats)?;
         self.encode(prop, page, stats.text_encoding())
     }
 
@@ -39,6 +45,7 @@ impl Writer<'_> {
         content: &MessageContent,
         prop: &Prop,
         params: &[(String, String)],
+        at_top: bool,
     ) -> Result<(), ExportError> {
         let page = codepage(&content.props);
         let stats = self.stats(prop, page)?;
@@ -50,7 +57,8 @@ impl Writer<'_> {
         };
         let wide = label.starts_with("utf-16");
         let label = if label == "us-ascii" && stats.high > 0 { "utf-8" } else { &label };
-        self.text_part("text/html", label, params, &stats)?;
+        let id = text(&content.props, tags::BODY_CONTENT_ID).filter(|_| !at_top);
+        self.text_part("text/html", label, params, id, &stats)?;
         self.encode(prop, page, if wide { Encoding::Base64 } else { stats.text_encoding() })
     }
 
@@ -59,6 +67,7 @@ impl Writer<'_> {
         essence: &str,
         charset: &str,
         params: &[(String, String)],
+        id: Option<Cow<'_, str>>,
         stats: &Stats,
     ) -> Result<(), ExportError> {
         let mut line = format!("Content-Type: {essence}; charset={charset}");
@@ -66,6 +75,9 @@ impl Writer<'_> {
             line.push_str(&words::parameter(name, value));
         }
         self.out.field(&line)?;
+        if let Some(id) = id {
+            self.out.field(&format!("Content-ID: <{}>", one_line(&id)))?;
+        }
         self.transfer_encoding(stats.text_encoding())?;
         self.out.end_of_line()
     }
@@ -104,7 +116,9 @@ impl Writer<'_> {
                 () if stats.high > 0 => Encoding::EightBit,
                 () => Encoding::SevenBit,
             }
-        } else if essence.starts_with("text/") && file_name(&attachment.props).is_none() {
+        } else if essence.starts_with("text/")
+            && attachment.props.int(tags::RENDERING_POSITION) == Some(AFTER_THE_BODY)
+        {
             stats.text_encoding()
         } else {
             Encoding::Base64
@@ -131,7 +145,8 @@ impl Writer<'_> {
         }
         self.out.field(&line)?;
         let inline = props.int(tags::ATTACH_FLAGS).is_some_and(|flags| flags & 4 != 0)
-            || name.is_none() && (essence.starts_with("text/") || essence.starts_with("message/"));
+            || props.int(tags::RENDERING_POSITION) == Some(AFTER_THE_BODY)
+            || name.is_none() && essence.starts_with("message/");
         let mut line = format!("Content-Disposition: {}", if inline { "inline" } else { "attachment" });
         if let Some(name) = &name {
             line.push_str(&words::parameter("filename", name));
@@ -189,7 +204,7 @@ fn essence(props: &PropBag) -> String {
     }
 }
 
-fn is_token(word: &str) -> bool {
+pub(super) fn is_token(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&b))
 }
 

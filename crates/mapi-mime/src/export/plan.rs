@@ -7,7 +7,7 @@ use watertight_mapi::{
 
 use super::{
     LeftOut,
-    file::{file_name, is_empty},
+    file::{file_name, is_empty, is_token},
 };
 use crate::{
     ExportError, LargeSource,
@@ -20,8 +20,8 @@ use crate::{
 pub(super) enum Node<'a> {
     /// multipart/…
     Multi { sub: String, params: Vec<(String, String)>, parts: Vec<Node<'a>> },
-    /// No content at all.
-    Empty,
+    /// No content at all, under a text type.
+    Empty(String),
     /// PidTagBody.
     Plain(&'a Prop, Vec<(String, String)>),
     /// PidTagHtml.
@@ -87,7 +87,7 @@ impl<'a> Plan<'a> {
         let mut parts: Vec<Node<'a>> = body.into_iter().chain(inline).chain(beside).collect();
         let single = parts.len() == 1 && !alone_needs_multipart(parts.first(), came_as.as_ref());
         let root = match parts.pop() {
-            None => Node::Empty,
+            None => Node::Empty(empty_text(came_as.as_ref())),
             Some(one) if single => one,
             Some(last) => {
                 parts.push(last);
@@ -96,6 +96,13 @@ impl<'a> Plan<'a> {
         };
         note_class(&content.props, left_out);
         Ok(Self { root })
+    }
+}
+
+fn empty_text(came_as: Option<&MediaType>) -> String {
+    match came_as {
+        Some(media) if media.main == "text" && is_token(&media.sub) => media.essence(),
+        _ => "text/plain".to_owned(),
     }
 }
 

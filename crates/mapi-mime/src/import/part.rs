@@ -20,6 +20,9 @@ const EMBEDDED_MESSAGE: i32 = 5;
 /// attRenderedInBody — [MS-OXCMSG] 2.2.2.18 PidTagAttachFlags
 const RENDERED_IN_BODY: i32 = 4;
 
+/// PidTagRenderingPosition of further text to be shown; -1 is not shown — [MS-OXCMSG] 2.2.2.16.
+pub(crate) const AFTER_THE_BODY: i32 = i32::MAX;
+
 /// Where a part stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -122,11 +125,14 @@ impl<'c> Collector<'c> {
         }
     }
 
-    /// The root is the part that `start` names, else the first; the others belong to it.
+    /// The root is the part that `start` names, else the first HTML, else the first; the others belong to it.
     fn related(&mut self, entity: &Entity<'_>, place: Place) {
         let start = entity.media.param("start").map(bare_id);
         let named = |part: &Entity<'_>| start.is_some() && content_id(part).as_deref() == start;
-        let root = entity.parts.iter().position(named).unwrap_or(0);
+        let html =
+            |part: &Entity<'_>| first_leaf(part).essence() == "text/html" || part.media.sub == "alternative";
+        let parts = &entity.parts;
+        let root = parts.iter().position(named).or_else(|| parts.iter().position(html)).unwrap_or(0);
         for (at, part) in entity.parts.iter().enumerate() {
             match at == root {
                 true => self.part(part, place),
@@ -136,6 +142,9 @@ impl<'c> Collector<'c> {
     }
 
     fn leaf(&mut self, entity: &Entity<'_>, place: Place) {
+        if entity.is_hollow() {
+            return;
+        }
         let essence = entity.essence();
         if place == Place::Body && !entity.is_attachment() && entity.file_name().is_none() {
             match essence.as_str() {
@@ -202,7 +211,7 @@ fn describe(props: &mut PropBag, entity: &Entity<'_>, essence: &str, place: Plac
         props.set(tags::ATTACH_FILENAME, short_name(name));
         props.set(tags::ATTACH_LONG_FILENAME, name.as_str());
     }
-    if let Some(shown) = entity.field_text("Content-Description").or(name) {
+    if let Some(shown) = entity.field_text("Content-Description").or_else(|| name.clone()) {
         props.set(tags::DISPLAY_NAME, shown);
     }
     if let Some(id) = content_id(entity) {
@@ -216,6 +225,9 @@ fn describe(props: &mut PropBag, entity: &Entity<'_>, essence: &str, place: Plac
     }
     if place == Place::Related {
         props.set(tags::ATTACH_FLAGS, RENDERED_IN_BODY);
+    }
+    if entity.media.main == "text" && name.is_none() && !entity.is_attachment() {
+        props.set(tags::RENDERING_POSITION, AFTER_THE_BODY);
     }
     if entity.media.main == "text"
         && let Some(charset) = entity.charset()
@@ -239,7 +251,7 @@ fn short_name(name: &str) -> String {
     }
 }
 
-fn content_id(entity: &Entity<'_>) -> Option<String> {
+pub(super) fn content_id(entity: &Entity<'_>) -> Option<String> {
     let id = ids(entity.header.first("Content-ID")?.value());
     let id = bare_id(&id);
     (!id.is_empty()).then(|| id.to_owned())

@@ -42,7 +42,7 @@ impl<'a> Entity<'a> {
         let mut entity = Self { header, whole, body, media, disposition, parts: Vec::new() };
         if entity.media.main == "multipart" && depth > 0 {
             let boundary = entity.media.param("boundary").map(|b| b.trim_end().as_bytes().to_vec());
-            let slices = boundary.filter(|b| !b.is_empty()).map(|b| cut(body, &b)).unwrap_or_default();
+            let slices = boundary.map(|b| cut(body, &b)).unwrap_or_default();
             let in_digest = entity.media.sub == "digest";
             entity.parts = slices.into_iter().map(|s| Self::parse_in(s, depth - 1, in_digest)).collect();
         }
@@ -60,6 +60,11 @@ impl<'a> Entity<'a> {
             return "text/plain".to_owned();
         }
         self.media.essence()
+    }
+
+    /// Whether it is a multipart entity that has no parts and nothing else either.
+    pub(crate) fn is_hollow(&self) -> bool {
+        self.media.main == "multipart" && !self.is_multipart() && self.body.trim_ascii().is_empty()
     }
 
     /// The body without its transfer encoding.

@@ -25,7 +25,7 @@ pub(crate) struct MediaType {
 
 impl MediaType {
     pub(crate) fn parse(value: &str) -> Option<Self> {
-        let terminated = format!("{}\r\n", value.trim());
+        let terminated = format!("{}\r\n", without_blanks(value.trim()));
         let HeaderValue::ContentType(parsed) = MessageStream::new(terminated.as_bytes()).parse_content_type()
         else {
             return None;
@@ -74,9 +74,46 @@ pub(crate) fn text(value: &str) -> String {
     }
 }
 
+/// Parameters unfolded, without the blanks that some programs write before ";" and after "=".
+fn without_blanks(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut quoted = false;
+    let mut escaped = false;
+    for c in value.chars() {
+        let blank = matches!(c, ' ' | '\t' | '\r' | '\n');
+        match c {
+            '\r' | '\n' => continue,
+            _ if blank && !quoted && out.ends_with('=') => continue,
+            ';' if !quoted => out.truncate(out.trim_end().len()),
+            '"' if !escaped => quoted = !quoted,
+            _ => {}
+        }
+        escaped = c == '\\' && !escaped;
+        out.push(c);
+    }
+    out
+}
+
+/// Zones by name, with their hours before UTC — [RFC 5322] 4.3 obs-zone.
+const ZONES: [(&str, &str); 8] = [
+    ("EDT", "-0400"),
+    ("EST", "-0500"),
+    ("CDT", "-0500"),
+    ("CST", "-0600"),
+    ("MDT", "-0600"),
+    ("MST", "-0700"),
+    ("PDT", "-0700"),
+    ("PST", "-0800"),
+];
+
 /// A date and time.
 pub(crate) fn date(value: &str) -> Option<FileTime> {
-    let terminated = format!("{value}\r\n");
+    let value = value.trim();
+    let (front, last) = value.rsplit_once(' ').unwrap_or(("", value));
+    let terminated = match ZONES.iter().find(|(name, _)| name.eq_ignore_ascii_case(last)) {
+        Some((_, hours)) => format!("{front} {hours}\r\n"),
+        None => format!("{value}\r\n"),
+    };
     match MessageStream::new(terminated.as_bytes()).parse_date() {
         HeaderValue::DateTime(date) if date.is_valid() => {
             Some(FileTime::from_unix_seconds(date.to_timestamp()))
@@ -107,6 +144,11 @@ mod tests {
         let it = MediaType::parse("attachment; filename=\"=?utf-8?Q?=C3=A4.txt?=\"").unwrap();
         assert_eq!(it.param("filename"), Some("ä.txt"));
         assert_eq!(it.main, "attachment");
+        let it = MediaType::parse("text/html   ; boundary=\r\n \"a = ; b\"; x=y").unwrap();
+        assert_eq!(
+            (it.essence().as_str(), it.param("boundary"), it.param("x")),
+            ("text/html", Some("a = ; b"), Some("y"))
+        );
     }
 
     #[test]
@@ -121,6 +163,7 @@ mod tests {
     fn dates() {
         let time = date(" Fri, 30 Oct 2009 20:07:42 +0100").unwrap();
         assert_eq!(time.to_unix_seconds(), 1_256_929_662);
+        assert_eq!(date("Fri, 30 Oct 2009 14:07:42 cdt"), Some(time));
         assert_eq!(date("yesterday"), None);
     }
 }

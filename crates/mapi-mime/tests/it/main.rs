@@ -1,0 +1,6 @@
+//! Mail in, mail out, judged by Python's `email`.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod compare;
+mod corpus;
