@@ -71,7 +71,7 @@ impl<'a> Plan<'a> {
         let Bodies { plain, html } = Bodies::choose(&content.props, came_as.as_ref(), large)?;
         let params = |essence: &str| -> Vec<(String, String)> {
             let media = came_as.as_ref().filter(|m| m.essence() == essence);
-            media.map(|m| kept_params(m)).unwrap_or_default()
+            media.map(kept_params).unwrap_or_default()
         };
         let plain = plain.map(|prop| Node::Plain(prop, params("text/plain")));
         let html = html.map(|prop| Node::Html(prop, params("text/html")));

@@ -65,7 +65,7 @@ fn without_transport_form() -> ImportOptions {
 pub fn exported(content: &MessageContent) -> Vec<u8> {
     let mut out = Vec::new();
     let report = export(content, &mut NoLarge, &mut out, &ExportOptions::default()).unwrap();
-    assert_eq!(report.bytes, out.len() as u64);
+    assert_eq!(report.bytes, watertight_wire::to_u64(out.len()));
     assert_eq!(report.left_out, []);
     out
 }
