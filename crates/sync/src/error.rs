@@ -1,0 +1,76 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the replica could not be kept in step.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// Another run holds the Maildir.
+    #[error("{0} is being synchronized by another run; wait until it has ended")]
+    Locked(PathBuf),
+    /// The directory is somebody else's.
+    #[error(
+        "{0} is not empty and was not made by this program; give an empty or new directory (to adopt nothing by mistake, existing mail is never taken over)"
+    )]
+    NotOurs(PathBuf),
+    /// The state was written by a newer program.
+    #[error("{path} was written by a newer version of this program ({found}); this one knows {known}")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// No space is left.
+    #[error("no space is left for {0}: make room and run again, it goes on where it stopped")]
+    Full(PathBuf),
+    /// A file or directory could not be read or written.
+    #[error("cannot {what} {path}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The state database failed.
+    #[error("the state of the Maildir: {what}")]
+    State {
+        /// What was being done.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The server's stream makes no sense here.
+    #[error("the server sent {0}")]
+    Protocol(String),
+    /// The worker that writes to disk ended before its time.
+    #[error("the synchronization was cancelled")]
+    Cancelled,
+}
+
+/// The engine's answers.
+pub type SyncResult<T> = Result<T, SyncError>;
+
+impl SyncError {
+    /// An I/O error with its place; a full disk or quota is told apart.
+    pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(path.to_owned()),
+            _ => Self::Io { what, path: path.to_owned(), source },
+        }
+    }
+
+    /// An error of the state database; a full disk is told apart.
+    pub(crate) fn state(what: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
+        move |source| match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full(PathBuf::from(crate::STATE_DIR)),
+            _ => Self::State { what, source },
+        }
+    }
+}

@@ -1,0 +1,589 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use watertight_ledger::Entry;
+use watertight_mapi::{GlobCnt, prop::tags};
+use watertight_wire::Guid;
+
+use crate::{
+    Action, Change, Conversion, Flags, FolderKey, FolderState, GlobalId, IdSets, LeftOut, MessageName, Replica,
+    SyncError, SyncResult, Tally, aside,
+    assemble::{Assembled, Assembler},
+    db::{FolderRow, MessageRow, State},
+    disk::mtime,
+    export,
+    folder_name,
+    reconcile::{locate, path_of},
+    replica::{inbox, places, read_marker},
+};
+
+/// A checkpoint comes after so many messages,
+const CHECKPOINT_MESSAGES: usize = 256;
+/// after so many bytes as the stream states sizes,
+const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
+/// or after so long.
+const CHECKPOINT_TIME: Duration = Duration::from_secs(2);
+/// How many rows of the index are in memory when a set is gone through.
+const PAGE: u32 = 256;
+
+/// One folder's contents synchronization.
+///
+/// Give it every [`Change`] in order, then call [`FolderRun::finish`]. When the stream breaks off, call
+/// [`FolderRun::restart`] and begin a new stream from [`FolderRun::state`].
+pub struct FolderRun {
+    replica: Arc<Replica>,
+    row: FolderRow,
+    path: String,
+    dir: PathBuf,
+    /// What is durable.
+    state: FolderState,
+    assembler: Assembler,
+    pending: Vec<Pending>,
+    pending_bytes: u64,
+    last_checkpoint: Instant,
+    /// Whether a file of this folder was touched.
+    touched: bool,
+    /// Messages that must come again, whole.
+    again: Vec<(GlobalId, GlobalId)>,
+    last: Option<FolderState>,
+    /// Messages whose local changes were counted when the run began.
+    noted: BTreeSet<GlobalId>,
+    _entry: Entry,
+}
+
+/// A message that was received and is not in the tree yet.
+struct Pending {
+    row: MessageRow,
+    old: Option<MessageRow>,
+    file: Option<PathBuf>,
+    left_out: Option<(String, String)>,
+}
+
+impl FolderRun {
+    /// Begins: learns what was done to the folder's directory since the last run.
+    ///
+    /// # Errors
+    /// Those of the disk and the state.
+    pub fn start(replica: &Arc<Replica>, key: FolderKey) -> SyncResult<Self> {
+        let (row, path) = replica.transaction("cannot read it", false, |tx| {
+            let row = tx.folder(key.0)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            let layout = folder_name::layout(&places(&tx.folders()?), inbox(tx)?);
+            let path = layout.get(&row.fid).map_or_else(|| row.name.clone(), |(_, path)| path.clone());
+            Ok((row, path))
+        })?;
+        let mut run = Self {
+            assembler: Assembler::new(replica.spool_dir(), replica.spooled.clone()),
+            _entry: replica.syncs.enter(),
+            dir: PathBuf::new(),
+            state: FolderState::default(),
+            replica: Arc::clone(replica),
+            row,
+            path,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            last_checkpoint: Instant::now(),
+            touched: false,
+            again: Vec::new(),
+            last: None,
+            noted: BTreeSet::new(),
+        };
+        run.ensure_dir()?;
+        run.noted = replica.reconcile(&mut run.row, &run.dir)?;
+        run.state = run.row.state.clone();
+        replica.options.progress.folder_begins(&run.path);
+        Ok(run)
+    }
+
+    /// The directory is where the state says, or where its marker is; else it is made anew and everything fetched
+    /// again: for folders, too, the server wins.
+    fn ensure_dir(&mut self) -> SyncResult<()> {
+        let replica = Arc::clone(&self.replica);
+        if let Some(dir) = &self.row.dir {
+            self.dir = replica.dir(dir);
+            if self.dir.join("cur").is_dir() || replica.dry() {
+                return Ok(());
+            }
+        } else if replica.dry() {
+            self.dir = replica.dir(&format!(".{}", replica.run));
+            return Ok(());
+        }
+        let layout_dir = replica.transaction("cannot read it", false, |tx| {
+            let layout = folder_name::layout(&places(&tx.folders()?), inbox(tx)?);
+            Ok(layout.get(&self.row.fid).map(|(dir, _)| dir.clone()))
+        })?;
+        let dir = self.row.dir.clone().or(layout_dir).unwrap_or_default();
+        replica.mark()?;
+        self.dir = replica.dir(&dir);
+        let fresh = self.row.dir.is_none() || read_marker(&self.dir).is_none();
+        replica.disk.make_maildir(&self.dir)?;
+        if fresh && self.row.dir.is_some() {
+            replica.options.progress.warning(&format!("the directory of {} is gone; it is fetched again", self.path));
+            replica.commit("cannot write it", |tx| tx.forget_messages(self.row.id))?;
+            self.row.state = FolderState::default();
+        }
+        replica.write_marker(&self.dir, self.row.fid, &self.path)?;
+        replica.commit("cannot write it", |tx| tx.set_folder_dir(self.row.id, Some(&dir)))?;
+        self.row.dir = Some(dir);
+        Ok(())
+    }
+
+    /// The folder's path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What to upload: the state as of the last checkpoint.
+    #[must_use]
+    pub fn state(&self) -> &FolderState {
+        &self.state
+    }
+
+    /// Takes the next piece of the stream.
+    ///
+    /// # Errors
+    /// Those of the disk and the state; [`SyncError::Protocol`] for pieces in an order that makes no sense.
+    pub fn change(&mut self, change: Change) -> SyncResult<()> {
+        match change {
+            Change::Total { messages, bytes } => {
+                self.replica.options.progress.folder_total(&self.path, messages, bytes);
+            }
+            Change::Partial { mid, cn } => {
+                self.again.push((mid, cn));
+                self.replica.options.progress.warning(&format!(
+                    "{}: only a part of message {mid} came; it is asked for again in the next run",
+                    self.path
+                ));
+            }
+            Change::Failed { mid, reason } => {
+                self.assembler.reset();
+                let what = mid.map(|m| m.to_string());
+                if let Some(mid) = mid {
+                    self.note_left_out(mid, &mid.to_string(), &reason)?;
+                } else {
+                    self.replica.leave_out(LeftOut { folder: self.path.clone(), message: what, count: 1, reason });
+                }
+            }
+            Change::Deleted(ids) => {
+                self.checkpoint()?;
+                self.each(&ids, Self::doom)?;
+            }
+            Change::Read(ids) => {
+                self.checkpoint()?;
+                self.each(&ids, |run, page| run.set_read(page, true))?;
+            }
+            Change::Unread(ids) => {
+                self.checkpoint()?;
+                self.each(&ids, |run, page| run.set_read(page, false))?;
+            }
+            Change::State(state) => {
+                if self.assembler.in_message() {
+                    return Err(SyncError::Protocol("a state in the middle of a message".to_owned()));
+                }
+                self.last = Some(state);
+            }
+            piece => {
+                if let Some(message) = self.assembler.piece(piece)? {
+                    let result = self.message(&message);
+                    self.assembler.reset();
+                    result?;
+                }
+            }
+        }
+        self.checkpoint_if_due()
+    }
+
+    /// Writes a checkpoint when enough messages or time have passed since the last one.
+    ///
+    /// # Errors
+    /// Those of the disk and the state.
+    pub fn checkpoint_if_due(&mut self) -> SyncResult<()> {
+        let due = self.pending.len() >= CHECKPOINT_MESSAGES
+            || self.pending_bytes >= CHECKPOINT_BYTES
+            || (!self.pending.is_empty() && self.last_checkpoint.elapsed() >= CHECKPOINT_TIME);
+        if due { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Forgets a message that came in part, and records the others: the next stream begins from
+    /// [`FolderRun::state`].
+    ///
+    /// # Errors
+    /// Those of the disk and the state.
+    pub fn restart(&mut self) -> SyncResult<()> {
+        self.assembler.reset();
+        self.last = None;
+        self.again.clear();
+        self.checkpoint()
+    }
+
+    /// Ends: records the final state.
+    ///
+    /// # Errors
+    /// [`SyncError::Protocol`] when no final state came; those of the disk and the state.
+    pub fn finish(mut self) -> SyncResult<()> {
+        self.checkpoint()?;
+        let mut state = self
+            .last
+            .take()
+            .ok_or_else(|| SyncError::Protocol("a stream that ends without a state".to_owned()))?;
+        for (mid, cn) in self.again.drain(..) {
+            state.given.remove(mid);
+            state.seen.remove(cn);
+        }
+        if self.touched {
+            self.sync_dirs()?;
+        }
+        let mtimes = (mtime(&self.dir.join("cur")), mtime(&self.dir.join("new")));
+        if state != self.row.state || self.touched {
+            let id = self.row.id;
+            self.replica.commit("cannot write it", |tx| {
+                if state != self.row.state {
+                    tx.set_folder_state(id, &state)?;
+                }
+                if self.touched { tx.set_folder_mtimes(id, mtimes) } else { Ok(()) }
+            })?;
+        }
+        self.replica.options.progress.folder_ends(&self.path);
+        Ok(())
+    }
+
+    /// A whole message came.
+    fn message(&mut self, message: &Assembled) -> SyncResult<()> {
+        let (header, content) = (message.header, &message.content);
+        self.replica.options.progress.message(&self.path, header.size);
+        if header.associated {
+            return Ok(());
+        }
+        if self.pending.iter().any(|p| p.row.mid == header.mid) {
+            self.checkpoint()?;
+        }
+        let id = self.row.id;
+        let old = self.replica.transaction("cannot read it", false, |tx| tx.message(id, header.mid))?;
+        let flags = Flags::of_message(&content.props);
+        let mut pending = Pending {
+            row: MessageRow {
+                mid: header.mid,
+                cn: header.cn,
+                seconds: export::delivered(content).to_unix_seconds(),
+                state: State::Present,
+                fresh: flags.is_empty(),
+                flags,
+                server_flags: flags,
+                search_key: content.props.binary(tags::SEARCH_KEY).unwrap_or_default().to_vec(),
+                run: old.as_ref().map_or(self.replica.run, |o| o.run),
+                digest: None,
+            },
+            old,
+            file: None,
+            left_out: None,
+        };
+        if pending.old.as_ref().is_some_and(|o| o.state == State::DeletedHere) {
+            // It stays deleted; the version is known now.
+            pending.row.state = State::DeletedHere;
+        } else {
+            self.convert(message, &mut pending)?;
+        }
+        self.pending_bytes = self.pending_bytes.saturating_add(header.size);
+        self.pending.push(pending);
+        Ok(())
+    }
+
+    /// Writes the message into `tmp/`, or keeps it aside.
+    fn convert(&mut self, message: &Assembled, pending: &mut Pending) -> SyncResult<()> {
+        let replica = &self.replica;
+        let content = &message.content;
+        let tmp = self.dir.join("tmp").join(self.name(&pending.row).unique());
+        let conversion = if let Some(reason) = message.incomplete {
+            Conversion::Impossible(reason.to_owned())
+        } else if replica.dry() {
+            let (conversion, digest) =
+                export::to_digest(&*replica.options.convert, content, &self.assembler.spool)?;
+            pending.row.digest = Some(digest);
+            conversion
+        } else {
+            replica.mark()?;
+            self.touched = true;
+            let written = export::to_file(&replica.disk, &*replica.options.convert, content, &self.assembler.spool, &tmp);
+            if !matches!(written, Ok(Conversion::Done)) {
+                let _ = replica.disk.unlink(&tmp);
+            }
+            written?
+        };
+        match conversion {
+            Conversion::Done if replica.dry() => {}
+            Conversion::Done => pending.file = Some(tmp),
+            Conversion::Impossible(reason) => {
+                let subject = content.props.text(tags::SUBJECT).map_or_else(|| pending.row.mid.to_string(), str::to_owned);
+                if !replica.dry() {
+                    let dir = replica.root.join(crate::STATE_DIR).join("aside").join(self.name(&pending.row).unique());
+                    aside::keep(&replica.disk, &dir, &reason, content, &self.assembler.spool)?;
+                }
+                pending.row.state = State::Aside;
+                pending.left_out = Some((subject, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the pending messages into the tree and records them.
+    fn checkpoint(&mut self) -> SyncResult<()> {
+        self.last_checkpoint = Instant::now();
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let replica = Arc::clone(&self.replica);
+        let files: Vec<PathBuf> = self.pending.iter().filter_map(|p| p.file.clone()).collect();
+        replica.disk.sync_files(&self.dir, &files)?;
+        let mut tally = Tally::default();
+        let mut pending = std::mem::take(&mut self.pending);
+        let placed = pending.iter_mut().try_for_each(|p| self.place(p, &mut tally));
+        if let Err(e) = placed {
+            self.pending = pending;
+            return Err(e);
+        }
+        if !files.is_empty() {
+            self.sync_dirs()?;
+        }
+        let mut state = self.state.clone();
+        for p in &pending {
+            state.given.insert(p.row.mid);
+            state.seen.insert(p.row.cn);
+        }
+        let id = self.row.id;
+        replica.commit("cannot write it", |tx| {
+            for p in &pending {
+                tx.put_message(id, &p.row)?;
+                match &p.left_out {
+                    Some((what, reason)) => tx.put_left_out(id, p.row.mid, what, reason)?,
+                    None => tx.clear_left_out(id, p.row.mid)?,
+                }
+            }
+            tx.set_folder_state(id, &state)
+        })?;
+        self.row.state = state.clone();
+        self.state = state;
+        self.pending_bytes = 0;
+        replica.count(tally);
+        Ok(())
+    }
+
+    fn sync_dirs(&self) -> SyncResult<()> {
+        self.replica.disk.sync_dir(&self.dir.join("new"))?;
+        self.replica.disk.sync_dir(&self.dir.join("cur"))
+    }
+
+    /// Puts one message in its place.
+    fn place(&self, p: &mut Pending, tally: &mut Tally) -> SyncResult<()> {
+        let name = self.name(&p.row);
+        if p.row.state != State::Present {
+            // Kept aside: what was there before goes, it is not the message any more.
+            if p.row.state == State::Aside && let Some(old) = p.old.as_ref().filter(|o| o.state != State::Aside) {
+                if let Some((path, ..)) = locate(&self.dir, &self.name(old), old.fresh, old.flags)? && !self.replica.dry() {
+                    self.replica.disk.unlink(&path)?;
+                }
+                tally.removed = tally.removed.saturating_add(1);
+            }
+            return Ok(());
+        }
+        match p.old.clone().filter(|o| o.state != State::Aside) {
+            None => {
+                if let Some(tmp) = &p.file {
+                    self.replica.disk.rename(tmp, &path_of(&self.dir, &name, p.row.fresh, p.row.flags))?;
+                    let (folder, flags) = (self.path.clone(), p.row.flags);
+                    self.replica.options.progress.action(&Action::Add { folder, name: name.unique(), flags });
+                }
+                tally.added = tally.added.saturating_add(1);
+                Ok(())
+            }
+            Some(old) => self.replace(p, &old, &name, tally),
+        }
+    }
+
+    /// Puts a newer version in the place of the one that is there.
+    fn replace(&self, p: &mut Pending, old: &MessageRow, name: &MessageName, tally: &mut Tally) -> SyncResult<()> {
+        let disk = &self.replica.disk;
+        let old_name = self.name(old);
+        // A reader may rename the file at any moment; each look finds what it is called now.
+        for _ in 0..16 {
+            let Some((path, flags, fresh)) = locate(&self.dir, &old_name, old.fresh, old.flags)? else { break };
+            let same = match (&p.file, &p.row.digest) {
+                (Some(file), _) => export::same(file, &path).unwrap_or(false),
+                (None, Some(digest)) => export::digest_of(&path).is_ok_and(|d| d == *digest),
+                (None, None) => false,
+            };
+            if let Some(file) = &p.file {
+                if same {
+                    disk.unlink(file)?;
+                    p.file = None;
+                } else if !disk.replace_if_there(file, &path)? {
+                    continue;
+                }
+            }
+            p.row.flags = p.row.server_flags.with(flags.keywords());
+            p.row.fresh = fresh && p.row.flags.is_empty();
+            let own = flags.without(flags.keywords());
+            if own != old.server_flags && own != p.row.server_flags && !self.noted.contains(&old.mid) {
+                tally.conflicts = tally.conflicts.saturating_add(1);
+            }
+            let folder = self.path.clone();
+            if same && own != p.row.server_flags {
+                tally.flags = tally.flags.saturating_add(1);
+                let (from, to) = (flags, p.row.flags);
+                self.replica.options.progress.action(&Action::SetFlags { folder, name: name.unique(), from, to });
+            } else {
+                tally.changed = tally.changed.saturating_add(1);
+                self.replica.options.progress.action(&Action::Change { folder, name: name.unique() });
+            }
+            return if self.replica.dry() {
+                Ok(())
+            } else {
+                self.rename(&path, &old_name, name, p.row.fresh, p.row.flags)
+            };
+        }
+        // Somebody deleted it meanwhile: it stays deleted.
+        if let Some(file) = &p.file {
+            disk.unlink(file)?;
+        }
+        p.row.state = State::DeletedHere;
+        tally.conflicts = tally.conflicts.saturating_add(1);
+        Ok(())
+    }
+
+    /// Gives a file its new name, even when a reader renames it at the same moment.
+    fn rename(&self, path: &PathBuf, old: &MessageName, name: &MessageName, fresh: bool, flags: Flags) -> SyncResult<()> {
+        let target = path_of(&self.dir, name, fresh, flags);
+        let mut from = path.clone();
+        for _ in 0..16 {
+            if self.replica.disk.rename_if_there(&from, &target)? {
+                break;
+            }
+            match locate(&self.dir, old, fresh, flags)? {
+                Some((path, ..)) => from = path,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with the folder's messages in the sets, a page at a time.
+    fn each(&mut self, ids: &IdSets, mut f: impl FnMut(&mut Self, Vec<MessageRow>) -> SyncResult<()>) -> SyncResult<()> {
+        let id = self.row.id;
+        let ranges: Vec<(Guid, GlobCnt, GlobCnt)> =
+            ids.iter().flat_map(|(guid, set)| set.ranges().map(move |(low, high)| (guid, low, high))).collect();
+        for (guid, mut low, high) in ranges {
+            loop {
+                let page = self.replica.transaction("cannot read it", false, |tx| {
+                    tx.messages_between(id, guid, low, high, PAGE)
+                })?;
+                let Some(last) = page.last().map(|m| m.mid.counter) else { break };
+                f(self, page)?;
+                match GlobCnt::new(last.value().saturating_add(1)) {
+                    Some(next) if next <= high => low = next,
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that the server deleted messages; their files go at the end of the run.
+    fn doom(&mut self, page: Vec<MessageRow>) -> SyncResult<()> {
+        self.replica.mark()?;
+        let id = self.row.id;
+        self.replica.commit("cannot write it", |tx| {
+            for row in page {
+                match row.state {
+                    State::Present => tx.put_message(id, &MessageRow { state: State::Doomed, ..row })?,
+                    State::DeletedHere | State::Aside => tx.remove_message(id, row.mid)?,
+                    State::Doomed => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn set_read(&mut self, page: Vec<MessageRow>, read: bool) -> SyncResult<()> {
+        self.replica.mark()?;
+        let mut tally = Tally::default();
+        let mut rows = Vec::new();
+        for old in page {
+            let mut row = old.clone();
+            row.server_flags = old.server_flags.read(read);
+            if matches!(old.state, State::Present | State::Doomed) {
+                self.set_read_of(&mut row, &old, read, &mut tally)?;
+            }
+            if row != old {
+                rows.push(row);
+            }
+        }
+        let id = self.row.id;
+        if !rows.is_empty() {
+            self.replica.commit("cannot write it", |tx| rows.iter().try_for_each(|row| tx.put_message(id, row)))?;
+        }
+        self.replica.count(tally);
+        Ok(())
+    }
+
+    fn set_read_of(&mut self, row: &mut MessageRow, old: &MessageRow, read: bool, tally: &mut Tally) -> SyncResult<()> {
+        let name = self.name(old);
+        let Some((path, flags, fresh)) = locate(&self.dir, &name, old.fresh, old.flags)? else {
+            row.state = State::DeletedHere;
+            tally.conflicts = tally.conflicts.saturating_add(1);
+            return Ok(());
+        };
+        row.flags = flags.read(read);
+        row.fresh = fresh && row.flags.is_empty();
+        if row.flags == flags {
+            return Ok(());
+        }
+        if flags.has(Flags::SEEN) != old.server_flags.has(Flags::SEEN) && !self.noted.contains(&old.mid) {
+            tally.conflicts = tally.conflicts.saturating_add(1);
+        }
+        tally.flags = tally.flags.saturating_add(1);
+        let (folder, from, to) = (self.path.clone(), flags, row.flags);
+        self.replica.options.progress.action(&Action::SetFlags { folder, name: name.unique(), from, to });
+        if !self.replica.dry() {
+            self.touched = true;
+            self.rename(&path, &name, &name, row.fresh, row.flags)?;
+        }
+        Ok(())
+    }
+
+    fn note_left_out(&mut self, mid: GlobalId, what: &str, reason: &str) -> SyncResult<()> {
+        let id = self.row.id;
+        // It has a row of the index, so that it is forgotten when the server deletes it.
+        let row = MessageRow {
+            mid,
+            cn: mid,
+            seconds: 0,
+            state: State::Aside,
+            fresh: false,
+            flags: Flags::NONE,
+            server_flags: Flags::NONE,
+            search_key: Vec::new(),
+            run: 0,
+            digest: None,
+        };
+        self.replica.commit("cannot write it", |tx| {
+            if tx.message(id, mid)?.is_none() {
+                tx.put_message(id, &row)?;
+            }
+            tx.put_left_out(id, mid, what, reason)
+        })
+    }
+
+    fn name(&self, row: &MessageRow) -> MessageName {
+        MessageName { seconds: row.seconds, mid: row.mid, cn: row.cn, folder: self.row.fid.counter }
+    }
+}
+
+impl Drop for FolderRun {
+    /// A run that failed leaves nothing half-written.
+    fn drop(&mut self) {
+        for file in self.pending.iter().filter_map(|p| p.file.as_ref()) {
+            let _ = self.replica.disk.unlink(file);
+        }
+    }
+}
