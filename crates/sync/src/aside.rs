@@ -13,7 +13,13 @@ use watertight_mapi::{
 use crate::{SyncError, SyncResult, disk::Disk, spool::Spool};
 
 /// Keeps a message as the directory `dir`: `message.txt` and a file for each large value.
-pub(crate) fn keep(disk: &Disk, dir: &Path, reason: &str, content: &MessageContent, spool: &Spool) -> SyncResult<()> {
+pub(crate) fn keep(
+    disk: &Disk,
+    dir: &Path,
+    reason: &str,
+    content: &MessageContent,
+    spool: &Spool,
+) -> SyncResult<()> {
     if let Some(parent) = dir.parent() {
         disk.make_dir(parent)?;
     }
@@ -57,7 +63,9 @@ fn props(out: &mut String, bag: &PropBag, depth: usize, large: &mut Vec<u64>) {
                 large.push(value.id);
                 let _ = writeln!(out, " = {} bytes in value-{}", value.len, value.id);
             }
-            PropData::Inline(PropValue::Binary(bytes) | PropValue::Object(bytes) | PropValue::String8(bytes)) => {
+            PropData::Inline(
+                PropValue::Binary(bytes) | PropValue::Object(bytes) | PropValue::String8(bytes),
+            ) => {
                 out.push_str(" = ");
                 for byte in bytes {
                     let _ = write!(out, "{byte:02x}");

@@ -110,7 +110,8 @@ impl Assembler {
             }
             Change::AttachmentEnd => {
                 let top = self.top()?;
-                let attachment = top.attachment.take().ok_or_else(|| out_of_place("the end of an attachment"))?;
+                let attachment =
+                    top.attachment.take().ok_or_else(|| out_of_place("the end of an attachment"))?;
                 top.content.attachments.push(attachment);
             }
             Change::EmbeddedBegin => {
@@ -123,7 +124,8 @@ impl Assembler {
                 self.frames.push(Frame::default());
             }
             Change::EmbeddedEnd => {
-                let inner = self.frames.pop().ok_or_else(|| out_of_place("the end of an embedded message"))?;
+                let inner =
+                    self.frames.pop().ok_or_else(|| out_of_place("the end of an embedded message"))?;
                 let attachment = self
                     .frames
                     .last_mut()
@@ -153,7 +155,10 @@ impl Assembler {
             PropData::Large(_) => 0,
         };
         let limit = if self.held > CROWDED { SMALL } else { 64 * 1024 };
-        if size > limit && let PropData::Inline(value) = &prop.value && let Some(bytes) = bytes_of(value) {
+        if size > limit
+            && let PropData::Inline(value) = &prop.value
+            && let Some(bytes) = bytes_of(value)
+        {
             let value = self
                 .spool
                 .begin()
@@ -209,7 +214,9 @@ fn size_of_value(value: &PropValue) -> usize {
         | PropValue::Restriction(b)
         | PropValue::RuleAction(b) => b.len(),
         PropValue::Unicode(s) => s.len(),
-        PropValue::MvBinary(all) | PropValue::MvString8(all) => all.iter().map(|b| b.len().saturating_add(24)).sum(),
+        PropValue::MvBinary(all) | PropValue::MvString8(all) => {
+            all.iter().map(|b| b.len().saturating_add(24)).sum()
+        }
         PropValue::MvUnicode(all) => all.iter().map(|s| s.len().saturating_add(24)).sum(),
         PropValue::MvI16(v) => v.len().saturating_mul(2),
         PropValue::MvI32(v) => v.len().saturating_mul(4),

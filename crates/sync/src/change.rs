@@ -1,8 +1,12 @@
 use std::sync::Arc;
 
-use watertight_mapi::{PropName, PropTag, prop::Prop};
+use watertight_mapi::{
+    PropName, PropTag,
+    ics::{GuidIdSet, State},
+    prop::Prop,
+};
 
-use crate::{GlobalId, IdSets};
+use crate::GlobalId;
 
 /// One piece of a folder's contents synchronization, in the order of the stream — [MS-OXCFXICS] 2.2.4.3.5
 /// contentsSync, with every identifier in REPLGUID form.
@@ -64,13 +68,13 @@ pub enum Change {
         reason: String,
     },
     /// MIDs that are deleted, out of scope or expired.
-    Deleted(IdSets),
+    Deleted(GuidIdSet),
     /// MIDs that are read now.
-    Read(IdSets),
+    Read(GuidIdSet),
     /// MIDs that are unread now.
-    Unread(IdSets),
+    Unread(GuidIdSet),
     /// The final state. Nothing follows.
-    State(FolderState),
+    State(State),
 }
 
 /// messageChangeHeader — [MS-OXCFXICS] 2.2.4.3.11.
@@ -84,17 +88,4 @@ pub struct MessageHeader {
     pub associated: bool,
     /// PidTagMessageSize, 0 when the stream does not say.
     pub size: u64,
-}
-
-/// ICS state of a folder's contents — [MS-OXCFXICS] 2.2.1.1.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FolderState {
-    /// MetaTagIdsetGiven.
-    pub given: IdSets,
-    /// MetaTagCnsetSeen.
-    pub seen: IdSets,
-    /// MetaTagCnsetSeenFAI.
-    pub seen_fai: IdSets,
-    /// MetaTagCnsetRead.
-    pub read: IdSets,
 }

@@ -19,5 +19,6 @@ pub trait Convert: Send + Sync {
     ///
     /// # Errors
     /// Only those of `out` and `large`: what is wrong with the message is [`Conversion::Impossible`].
-    fn convert(&self, message: &MessageContent, large: &Spool, out: &mut dyn Write) -> io::Result<Conversion>;
+    fn convert(&self, message: &MessageContent, large: &Spool, out: &mut dyn Write)
+    -> io::Result<Conversion>;
 }

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use watertight_mapi::GlobCnt;
+use watertight_mapi::{GlobCnt, ics::State};
 use watertight_wire::Guid;
 
-use crate::{Flags, FolderState, GlobalId, IdSets, SyncError, SyncResult};
+use crate::{Flags, Fsync, GlobalId, SyncError, SyncResult};
 
 /// The version of the layout below.
 pub(crate) const VERSION: i64 = 1;
@@ -29,15 +29,14 @@ CREATE TABLE folder (
     doomed INTEGER NOT NULL DEFAULT 0,                           -- deleted on the server
     dirty INTEGER NOT NULL DEFAULT 0,                            -- a run was cut off: adopt what is in the tree
     cur_mtime INTEGER NOT NULL DEFAULT 0, new_mtime INTEGER NOT NULL DEFAULT 0,
-    given BLOB NOT NULL DEFAULT x'', seen BLOB NOT NULL DEFAULT x'',
-    seen_fai BLOB NOT NULL DEFAULT x'', read BLOB NOT NULL DEFAULT x'',
+    state BLOB NOT NULL DEFAULT x'',                             -- ICS state of its contents
     UNIQUE (replica, counter)
 );
 CREATE TABLE message (
     folder INTEGER NOT NULL, replica INTEGER NOT NULL, counter INTEGER NOT NULL,   -- MID
     cn_replica INTEGER NOT NULL, cn INTEGER NOT NULL,
     seconds INTEGER NOT NULL,
-    state INTEGER NOT NULL,                                      -- see State
+    state INTEGER NOT NULL,                                      -- see Fate
     fresh INTEGER NOT NULL,                                      -- in new/
     flags INTEGER NOT NULL, server_flags INTEGER NOT NULL,
     search_key BLOB NOT NULL,
@@ -55,7 +54,7 @@ CREATE TABLE left_out (
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum Fate {
     /// It is in the tree.
     Present,
     /// Somebody deleted its file; it stays deleted.
@@ -66,7 +65,7 @@ pub(crate) enum State {
     Aside,
 }
 
-impl State {
+impl Fate {
     fn to_i64(self) -> i64 {
         match self {
             Self::Present => 0,
@@ -92,7 +91,7 @@ pub(crate) struct MessageRow {
     pub(crate) mid: GlobalId,
     pub(crate) cn: GlobalId,
     pub(crate) seconds: i64,
-    pub(crate) state: State,
+    pub(crate) state: Fate,
     /// In `new/`, else in `cur/`.
     pub(crate) fresh: bool,
     /// The letters that its file had when it was last looked at.
@@ -117,8 +116,11 @@ pub(crate) struct FolderRow {
     pub(crate) doomed: bool,
     pub(crate) dirty: bool,
     pub(crate) mtimes: (i64, i64),
-    pub(crate) state: FolderState,
+    pub(crate) state: State,
 }
+
+/// A message in a folder: the folder's number in the state, and MID.
+pub(crate) type Slot = (i64, GlobalId);
 
 /// The open state.
 pub(crate) struct Db {
@@ -129,21 +131,24 @@ pub(crate) struct Db {
 
 impl Db {
     /// Opens or makes it. `Ok(None)` when the file is damaged.
-    pub(crate) fn open(path: &Path) -> SyncResult<Option<Self>> {
-        match Self::try_open(path) {
+    pub(crate) fn open(path: &Path, fsync: Fsync) -> SyncResult<Option<Self>> {
+        match Self::try_open(path, fsync) {
             Ok(db) => Ok(Some(db)),
             Err(SyncError::State { source, .. }) if damaged(&source) => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    fn try_open(path: &Path) -> SyncResult<Self> {
+    fn try_open(path: &Path, fsync: Fsync) -> SyncResult<Self> {
         let conn = Connection::open(path).map_err(SyncError::state("cannot open it"))?;
         conn.execute_batch(
-            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;
              PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY;",
         )
         .map_err(SyncError::state("cannot open it"))?;
+        let synchronous = if fsync == Fsync::Safe { "NORMAL" } else { "OFF" };
+        conn.execute_batch(&format!("PRAGMA synchronous={synchronous}"))
+            .map_err(SyncError::state("cannot open it"))?;
         let found: i64 = conn
             .query_row("PRAGMA user_version", [], |r| r.get(0))
             .map_err(SyncError::state("cannot read its version"))?;
@@ -213,9 +218,10 @@ pub(crate) struct Tx<'a> {
     guids: &'a mut HashMap<i64, Guid>,
 }
 
-const MESSAGE: &str = "replica, counter, cn_replica, cn, seconds, state, fresh, flags, server_flags, search_key, run, digest";
+const MESSAGE: &str =
+    "replica, counter, cn_replica, cn, seconds, state, fresh, flags, server_flags, search_key, run, digest";
 const FOLDER: &str = "id, replica, counter, parent_replica, parent_counter, name, class, messages, dir, doomed, dirty, \
-                      cur_mtime, new_mtime, given, seen, seen_fai, read";
+                      cur_mtime, new_mtime, state";
 
 impl Tx<'_> {
     /// The number of a replica, made at first use.
@@ -238,11 +244,17 @@ impl Tx<'_> {
     // ----- small values -----
 
     pub(crate) fn meta(&self, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-        self.tx.prepare_cached("SELECT value FROM meta WHERE key=?1")?.query_row([key], |r| r.get(0)).optional()
+        self.tx
+            .prepare_cached("SELECT value FROM meta WHERE key=?1")?
+            .query_row([key], |r| r.get(0))
+            .optional()
     }
 
     pub(crate) fn set_meta(&self, key: &str, value: &[u8]) -> rusqlite::Result<()> {
-        self.tx.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?.execute(params![key, value]).map(drop)
+        self.tx
+            .prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?
+            .execute(params![key, value])
+            .map(drop)
     }
 
     // ----- folders -----
@@ -264,9 +276,6 @@ impl Tx<'_> {
     }
 
     fn folder_row(&self, row: &Row<'_>) -> rusqlite::Result<FolderRow> {
-        let sets = |at: usize| -> rusqlite::Result<IdSets> {
-            Ok(IdSets::from_bytes(&row.get::<_, Vec<u8>>(at)?).unwrap_or_default())
-        };
         Ok(FolderRow {
             id: row.get(0)?,
             fid: self.id(row, 1)?,
@@ -278,7 +287,7 @@ impl Tx<'_> {
             doomed: row.get(9)?,
             dirty: row.get(10)?,
             mtimes: (row.get(11)?, row.get(12)?),
-            state: FolderState { given: sets(13)?, seen: sets(14)?, seen_fai: sets(15)?, read: sets(16)? },
+            state: State::from_saved(&row.get::<_, Vec<u8>>(13)?).unwrap_or_default(),
         })
     }
 
@@ -337,16 +346,10 @@ impl Tx<'_> {
             .map(drop)
     }
 
-    pub(crate) fn set_folder_state(&self, id: i64, state: &FolderState) -> rusqlite::Result<()> {
+    pub(crate) fn set_folder_state(&self, id: i64, state: &State) -> rusqlite::Result<()> {
         self.tx
-            .prepare_cached("UPDATE folder SET given=?2, seen=?3, seen_fai=?4, read=?5 WHERE id=?1")?
-            .execute(params![
-                id,
-                state.given.to_bytes(),
-                state.seen.to_bytes(),
-                state.seen_fai.to_bytes(),
-                state.read.to_bytes()
-            ])
+            .prepare_cached("UPDATE folder SET state=?2 WHERE id=?1")?
+            .execute(params![id, state.to_saved()])
             .map(drop)
     }
 
@@ -360,7 +363,7 @@ impl Tx<'_> {
     pub(crate) fn forget_messages(&self, id: i64) -> rusqlite::Result<()> {
         self.tx.execute("DELETE FROM message WHERE folder=?1", [id])?;
         self.tx.execute("DELETE FROM left_out WHERE folder=?1", [id])?;
-        self.set_folder_state(id, &FolderState::default())
+        self.set_folder_state(id, &State::default())
     }
 
     // ----- messages -----
@@ -379,7 +382,7 @@ impl Tx<'_> {
             mid: self.id(row, 0)?,
             cn: self.id(row, 2)?,
             seconds: row.get(4)?,
-            state: State::from_i64(row.get(5)?),
+            state: Fate::from_i64(row.get(5)?),
             fresh: row.get(6)?,
             flags: Flags::from_i64(row.get(7)?),
             server_flags: Flags::from_i64(row.get(8)?),
@@ -477,7 +480,8 @@ impl Tx<'_> {
     pub(crate) fn doomed_counts(&self) -> rusqlite::Result<Vec<(i64, u64)>> {
         let mut stmt =
             self.tx.prepare_cached("SELECT folder, count(*) FROM message WHERE state=2 GROUP BY folder")?;
-        let rows = stmt.query_map([], |r| Ok((r.get(0)?, u64::try_from(r.get::<_, i64>(1)?).unwrap_or(0))))?;
+        let rows =
+            stmt.query_map([], |r| Ok((r.get(0)?, u64::try_from(r.get::<_, i64>(1)?).unwrap_or(0))))?;
         rows.collect()
     }
 
@@ -503,9 +507,9 @@ impl Tx<'_> {
 
     /// Makes all doomed messages of the folder present again; returns their MIDs.
     pub(crate) fn reprieve(&self, folder: i64) -> rusqlite::Result<Vec<GlobalId>> {
-        let mut stmt = self
-            .tx
-            .prepare_cached("UPDATE message SET state=0 WHERE folder=?1 AND state=2 RETURNING replica, counter")?;
+        let mut stmt = self.tx.prepare_cached(
+            "UPDATE message SET state=0 WHERE folder=?1 AND state=2 RETURNING replica, counter",
+        )?;
         let mut rows = stmt.query([folder])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
@@ -515,7 +519,7 @@ impl Tx<'_> {
     }
 
     /// Pairs of a doomed message and one that this run added with the same search key, each with its folder.
-    pub(crate) fn move_candidates(&self, run: i64) -> rusqlite::Result<Vec<((i64, GlobalId), (i64, GlobalId))>> {
+    pub(crate) fn move_candidates(&self, run: i64) -> rusqlite::Result<Vec<(Slot, Slot)>> {
         let none: i64 = self.tx.query_row("SELECT count(*) FROM message WHERE state=2", [], |r| r.get(0))?;
         if none == 0 {
             return Ok(Vec::new());

@@ -152,7 +152,9 @@ impl Disk {
         self.step("force to the disk", root)?;
         if files.len() <= 8 {
             return files.iter().try_for_each(|path| {
-                File::open(path).and_then(|f| f.sync_all()).map_err(|e| SyncError::io("force to the disk", path, e))
+                File::open(path)
+                    .and_then(|f| f.sync_all())
+                    .map_err(|e| SyncError::io("force to the disk", path, e))
             });
         }
         let dir = File::open(root).map_err(|e| SyncError::io("open", root, e))?;
@@ -173,6 +175,8 @@ impl Disk {
 pub(crate) fn mtime(path: &Path) -> i64 {
     rustix::fs::stat(path)
         .ok()
-        .and_then(|s| i64::try_from(s.st_mtime).ok()?.checked_mul(1_000_000_000)?.checked_add(i64::try_from(s.st_mtime_nsec).ok()?))
+        .and_then(|s| {
+            s.st_mtime.checked_mul(1_000_000_000)?.checked_add(i64::try_from(s.st_mtime_nsec).ok()?)
+        })
         .unwrap_or(0)
 }

@@ -37,8 +37,9 @@ pub(crate) fn to_digest(
     spool: &Spool,
 ) -> SyncResult<(Conversion, Vec<u8>)> {
     let mut out = Hasher(Sha256::new());
-    let conversion =
-        convert.convert(content, spool, &mut out).map_err(|e| SyncError::io("read", Path::new("a large value"), e))?;
+    let conversion = convert
+        .convert(content, spool, &mut out)
+        .map_err(|e| SyncError::io("read", Path::new("a large value"), e))?;
     Ok((conversion, out.0.finalize().to_vec()))
 }
 
@@ -59,8 +60,8 @@ pub(crate) fn same(a: &Path, b: &Path) -> io::Result<bool> {
     loop {
         left.clear();
         right.clear();
-        let n = a.by_ref().take(64 * 1024).read_to_end(&mut left)?;
-        b.by_ref().take(64 * 1024).read_to_end(&mut right)?;
+        let n = Read::by_ref(&mut a).take(64 * 1024).read_to_end(&mut left)?;
+        Read::by_ref(&mut b).take(64 * 1024).read_to_end(&mut right)?;
         if left != right {
             return Ok(false);
         }

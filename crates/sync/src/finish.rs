@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Action, FOLDER_MARKER, GlobalId, LeftOut, MessageName, Replica, SyncResult, Tally,
-    db::{FolderRow, MessageRow, State},
+    db::{Fate, FolderRow, MessageRow},
     disk::mtime,
     export, folder_name,
     reconcile::{locate, path_of},
@@ -23,7 +23,8 @@ impl Replica {
     /// # Errors
     /// Those of the disk and the state.
     pub fn finish(&self, complete: bool) -> SyncResult<()> {
-        let (rows, inbox) = self.transaction("cannot read it", false, |tx| Ok((tx.folders()?, inbox(tx)?)))?;
+        let (rows, inbox) =
+            self.transaction("cannot read it", false, |tx| Ok((tx.folders()?, inbox(tx)?)))?;
         let layout = folder_name::layout(&places(&rows), inbox);
         let end = End {
             replica: self,
@@ -61,6 +62,11 @@ impl End<'_> {
         let doomed_folders: Vec<&FolderRow> = self.rows.values().filter(|r| r.doomed).collect();
         if !doomed_folders.is_empty() {
             replica.mark()?;
+            for folder in &doomed_folders {
+                if let Some(dir) = folder.dir.as_deref().map(|d| replica.dir(d)).filter(|d| d.is_dir()) {
+                    replica.reconcile(&mut (*folder).clone(), &dir)?;
+                }
+            }
             replica.commit("cannot write it", |tx| {
                 doomed_folders.iter().try_for_each(|folder| tx.doom_messages(folder.id))
             })?;
@@ -85,7 +91,8 @@ impl End<'_> {
     fn protect(&self, folder: i64, doomed: u64, moved: u64) -> SyncResult<bool> {
         let replica = self.replica;
         let run = replica.run;
-        let (in_tree, added) = replica.transaction("cannot read it", false, |tx| tx.message_counts(folder, run))?;
+        let (in_tree, added) =
+            replica.transaction("cannot read it", false, |tx| tx.message_counts(folder, run))?;
         let before = in_tree.saturating_sub(added).saturating_add(moved);
         if replica.options.allow_mass_delete || before < PROTECTED || doomed.saturating_mul(2) <= before {
             return Ok(false);
@@ -95,7 +102,7 @@ impl End<'_> {
             let mids = tx.reprieve(folder)?;
             if let Some(row) = tx.folder(folder)? {
                 let mut state = row.state;
-                mids.into_iter().for_each(|mid| state.given.insert(mid));
+                mids.into_iter().for_each(|mid| state.given.insert(mid.replica, mid.counter));
                 tx.set_folder_state(folder, &state)?;
             }
             Ok(())
@@ -136,12 +143,14 @@ impl End<'_> {
 
     fn move_one(&self, from: (i64, GlobalId), to: (i64, GlobalId)) -> SyncResult<bool> {
         let replica = self.replica;
-        let (old, new) = replica
-            .transaction("cannot read it", false, |tx| Ok((tx.message(from.0, from.1)?, tx.message(to.0, to.1)?)))?;
+        let (old, new) = replica.transaction("cannot read it", false, |tx| {
+            Ok((tx.message(from.0, from.1)?, tx.message(to.0, to.1)?))
+        })?;
         let (Some(old), Some(new)) = (old, new) else { return Ok(false) };
         let Some(old_path) = self.find(from.0, &old)? else { return Ok(false) };
         if replica.dry() {
-            let same = new.digest.as_ref().is_some_and(|d| export::digest_of(&old_path).is_ok_and(|o| o == *d));
+            let same =
+                new.digest.as_ref().is_some_and(|d| export::digest_of(&old_path).is_ok_and(|o| o == *d));
             if !same {
                 return Ok(false);
             }
@@ -209,7 +218,8 @@ impl End<'_> {
     fn remove_folder(&self, folder: &FolderRow) -> SyncResult<()> {
         let replica = self.replica;
         let run = replica.run;
-        let (left, _) = replica.transaction("cannot read it", false, |tx| tx.message_counts(folder.id, run))?;
+        let (left, _) =
+            replica.transaction("cannot read it", false, |tx| tx.message_counts(folder.id, run))?;
         if left > 0 {
             return Ok(());
         }
@@ -250,7 +260,8 @@ impl End<'_> {
         }
         let mut mtimes = Vec::new();
         for id in touched {
-            let Some(dir) = self.rows.get(id).and_then(|r| r.dir.as_deref()).map(|d| self.replica.dir(d)) else {
+            let Some(dir) = self.rows.get(id).and_then(|r| r.dir.as_deref()).map(|d| self.replica.dir(d))
+            else {
                 continue;
             };
             for sub in ["new", "cur"] {
@@ -270,7 +281,7 @@ impl End<'_> {
             let path = self.path(*id);
             replica.transaction("cannot read it", false, |tx| {
                 tx.each_message(*id, |row| {
-                    if row.run == replica.run && row.state == State::Present {
+                    if row.run == replica.run && row.state == Fate::Present {
                         let name = name_of(folder, &row).unique();
                         let flags = row.server_flags;
                         replica.options.progress.action(&Action::Add { folder: path.clone(), name, flags });

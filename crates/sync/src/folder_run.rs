@@ -1,20 +1,23 @@
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use watertight_ledger::Entry;
-use watertight_mapi::{GlobCnt, prop::tags};
+use watertight_mapi::{
+    GlobCnt,
+    ics::{GuidIdSet, State},
+    prop::tags,
+};
 use watertight_wire::Guid;
 
 use crate::{
-    Action, Change, Conversion, Flags, FolderKey, FolderState, GlobalId, IdSets, LeftOut, MessageName, Replica,
-    SyncError, SyncResult, Tally, aside,
+    Action, Change, Conversion, Flags, FolderKey, GlobalId, LeftOut, MessageName, Replica, SyncError,
+    SyncResult, Tally, aside,
     assemble::{Assembled, Assembler},
-    db::{FolderRow, MessageRow, State},
+    db::{Fate, FolderRow, MessageRow},
     disk::mtime,
-    export,
-    folder_name,
+    export, folder_name,
     reconcile::{locate, path_of},
     replica::{inbox, places, read_marker},
 };
@@ -38,7 +41,7 @@ pub struct FolderRun {
     path: String,
     dir: PathBuf,
     /// What is durable.
-    state: FolderState,
+    state: State,
     assembler: Assembler,
     pending: Vec<Pending>,
     pending_bytes: u64,
@@ -47,7 +50,7 @@ pub struct FolderRun {
     touched: bool,
     /// Messages that must come again, whole.
     again: Vec<(GlobalId, GlobalId)>,
-    last: Option<FolderState>,
+    last: Option<State>,
     /// Messages whose local changes were counted when the run began.
     noted: BTreeSet<GlobalId>,
     _entry: Entry,
@@ -77,7 +80,7 @@ impl FolderRun {
             assembler: Assembler::new(replica.spool_dir(), replica.spooled.clone()),
             _entry: replica.syncs.enter(),
             dir: PathBuf::new(),
-            state: FolderState::default(),
+            state: State::default(),
             replica: Arc::clone(replica),
             row,
             path,
@@ -119,9 +122,12 @@ impl FolderRun {
         let fresh = self.row.dir.is_none() || read_marker(&self.dir).is_none();
         replica.disk.make_maildir(&self.dir)?;
         if fresh && self.row.dir.is_some() {
-            replica.options.progress.warning(&format!("the directory of {} is gone; it is fetched again", self.path));
+            replica
+                .options
+                .progress
+                .warning(&format!("the directory of {} is gone; it is fetched again", self.path));
             replica.commit("cannot write it", |tx| tx.forget_messages(self.row.id))?;
-            self.row.state = FolderState::default();
+            self.row.state = State::default();
         }
         replica.write_marker(&self.dir, self.row.fid, &self.path)?;
         replica.commit("cannot write it", |tx| tx.set_folder_dir(self.row.id, Some(&dir)))?;
@@ -137,7 +143,7 @@ impl FolderRun {
 
     /// What to upload: the state as of the last checkpoint.
     #[must_use]
-    pub fn state(&self) -> &FolderState {
+    pub fn state(&self) -> &State {
         &self.state
     }
 
@@ -163,7 +169,12 @@ impl FolderRun {
                 if let Some(mid) = mid {
                     self.note_left_out(mid, &mid.to_string(), &reason)?;
                 } else {
-                    self.replica.leave_out(LeftOut { folder: self.path.clone(), message: what, count: 1, reason });
+                    self.replica.leave_out(LeftOut {
+                        folder: self.path.clone(),
+                        message: what,
+                        count: 1,
+                        reason,
+                    });
                 }
             }
             Change::Deleted(ids) => {
@@ -229,8 +240,8 @@ impl FolderRun {
             .take()
             .ok_or_else(|| SyncError::Protocol("a stream that ends without a state".to_owned()))?;
         for (mid, cn) in self.again.drain(..) {
-            state.given.remove(mid);
-            state.seen.remove(cn);
+            state.given.remove(mid.replica, mid.counter);
+            state.seen.remove(cn.replica, cn.counter);
         }
         if self.touched {
             self.sync_dirs()?;
@@ -267,7 +278,7 @@ impl FolderRun {
                 mid: header.mid,
                 cn: header.cn,
                 seconds: export::delivered(content).to_unix_seconds(),
-                state: State::Present,
+                state: Fate::Present,
                 fresh: flags.is_empty(),
                 flags,
                 server_flags: flags,
@@ -279,9 +290,9 @@ impl FolderRun {
             file: None,
             left_out: None,
         };
-        if pending.old.as_ref().is_some_and(|o| o.state == State::DeletedHere) {
+        if pending.old.as_ref().is_some_and(|o| o.state == Fate::DeletedHere) {
             // It stays deleted; the version is known now.
-            pending.row.state = State::DeletedHere;
+            pending.row.state = Fate::DeletedHere;
         } else {
             self.convert(message, &mut pending)?;
         }
@@ -305,7 +316,13 @@ impl FolderRun {
         } else {
             replica.mark()?;
             self.touched = true;
-            let written = export::to_file(&replica.disk, &*replica.options.convert, content, &self.assembler.spool, &tmp);
+            let written = export::to_file(
+                &replica.disk,
+                &*replica.options.convert,
+                content,
+                &self.assembler.spool,
+                &tmp,
+            );
             if !matches!(written, Ok(Conversion::Done)) {
                 let _ = replica.disk.unlink(&tmp);
             }
@@ -315,12 +332,19 @@ impl FolderRun {
             Conversion::Done if replica.dry() => {}
             Conversion::Done => pending.file = Some(tmp),
             Conversion::Impossible(reason) => {
-                let subject = content.props.text(tags::SUBJECT).map_or_else(|| pending.row.mid.to_string(), str::to_owned);
+                let subject = content
+                    .props
+                    .text(tags::SUBJECT)
+                    .map_or_else(|| pending.row.mid.to_string(), str::to_owned);
                 if !replica.dry() {
-                    let dir = replica.root.join(crate::STATE_DIR).join("aside").join(self.name(&pending.row).unique());
+                    let dir = replica
+                        .root
+                        .join(crate::STATE_DIR)
+                        .join("aside")
+                        .join(self.name(&pending.row).unique());
                     aside::keep(&replica.disk, &dir, &reason, content, &self.assembler.spool)?;
                 }
-                pending.row.state = State::Aside;
+                pending.row.state = Fate::Aside;
                 pending.left_out = Some((subject, reason));
             }
         }
@@ -348,8 +372,8 @@ impl FolderRun {
         }
         let mut state = self.state.clone();
         for p in &pending {
-            state.given.insert(p.row.mid);
-            state.seen.insert(p.row.cn);
+            state.given.insert(p.row.mid.replica, p.row.mid.counter);
+            state.seen.insert(p.row.cn.replica, p.row.cn.counter);
         }
         let id = self.row.id;
         replica.commit("cannot write it", |tx| {
@@ -377,17 +401,21 @@ impl FolderRun {
     /// Puts one message in its place.
     fn place(&self, p: &mut Pending, tally: &mut Tally) -> SyncResult<()> {
         let name = self.name(&p.row);
-        if p.row.state != State::Present {
+        if p.row.state != Fate::Present {
             // Kept aside: what was there before goes, it is not the message any more.
-            if p.row.state == State::Aside && let Some(old) = p.old.as_ref().filter(|o| o.state != State::Aside) {
-                if let Some((path, ..)) = locate(&self.dir, &self.name(old), old.fresh, old.flags)? && !self.replica.dry() {
+            if p.row.state == Fate::Aside
+                && let Some(old) = p.old.as_ref().filter(|o| o.state != Fate::Aside)
+            {
+                if let Some((path, ..)) = locate(&self.dir, &self.name(old), old.fresh, old.flags)?
+                    && !self.replica.dry()
+                {
                     self.replica.disk.unlink(&path)?;
                 }
                 tally.removed = tally.removed.saturating_add(1);
             }
             return Ok(());
         }
-        match p.old.clone().filter(|o| o.state != State::Aside) {
+        match p.old.clone().filter(|o| o.state != Fate::Aside) {
             None => {
                 if let Some(tmp) = &p.file {
                     self.replica.disk.rename(tmp, &path_of(&self.dir, &name, p.row.fresh, p.row.flags))?;
@@ -402,12 +430,20 @@ impl FolderRun {
     }
 
     /// Puts a newer version in the place of the one that is there.
-    fn replace(&self, p: &mut Pending, old: &MessageRow, name: &MessageName, tally: &mut Tally) -> SyncResult<()> {
+    fn replace(
+        &self,
+        p: &mut Pending,
+        old: &MessageRow,
+        name: &MessageName,
+        tally: &mut Tally,
+    ) -> SyncResult<()> {
         let disk = &self.replica.disk;
         let old_name = self.name(old);
         // A reader may rename the file at any moment; each look finds what it is called now.
         for _ in 0..16 {
-            let Some((path, flags, fresh)) = locate(&self.dir, &old_name, old.fresh, old.flags)? else { break };
+            let Some((path, flags, fresh)) = locate(&self.dir, &old_name, old.fresh, old.flags)? else {
+                break;
+            };
             let same = match (&p.file, &p.row.digest) {
                 (Some(file), _) => export::same(file, &path).unwrap_or(false),
                 (None, Some(digest)) => export::digest_of(&path).is_ok_and(|d| d == *digest),
@@ -431,7 +467,12 @@ impl FolderRun {
             if same && own != p.row.server_flags {
                 tally.flags = tally.flags.saturating_add(1);
                 let (from, to) = (flags, p.row.flags);
-                self.replica.options.progress.action(&Action::SetFlags { folder, name: name.unique(), from, to });
+                self.replica.options.progress.action(&Action::SetFlags {
+                    folder,
+                    name: name.unique(),
+                    from,
+                    to,
+                });
             } else {
                 tally.changed = tally.changed.saturating_add(1);
                 self.replica.options.progress.action(&Action::Change { folder, name: name.unique() });
@@ -446,15 +487,22 @@ impl FolderRun {
         if let Some(file) = &p.file {
             disk.unlink(file)?;
         }
-        p.row.state = State::DeletedHere;
+        p.row.state = Fate::DeletedHere;
         tally.conflicts = tally.conflicts.saturating_add(1);
         Ok(())
     }
 
     /// Gives a file its new name, even when a reader renames it at the same moment.
-    fn rename(&self, path: &PathBuf, old: &MessageName, name: &MessageName, fresh: bool, flags: Flags) -> SyncResult<()> {
+    fn rename(
+        &self,
+        path: &Path,
+        old: &MessageName,
+        name: &MessageName,
+        fresh: bool,
+        flags: Flags,
+    ) -> SyncResult<()> {
         let target = path_of(&self.dir, name, fresh, flags);
-        let mut from = path.clone();
+        let mut from = path.to_owned();
         for _ in 0..16 {
             if self.replica.disk.rename_if_there(&from, &target)? {
                 break;
@@ -468,10 +516,16 @@ impl FolderRun {
     }
 
     /// Calls `f` with the folder's messages in the sets, a page at a time.
-    fn each(&mut self, ids: &IdSets, mut f: impl FnMut(&mut Self, Vec<MessageRow>) -> SyncResult<()>) -> SyncResult<()> {
+    fn each(
+        &mut self,
+        ids: &GuidIdSet,
+        mut f: impl FnMut(&mut Self, Vec<MessageRow>) -> SyncResult<()>,
+    ) -> SyncResult<()> {
         let id = self.row.id;
-        let ranges: Vec<(Guid, GlobCnt, GlobCnt)> =
-            ids.iter().flat_map(|(guid, set)| set.ranges().map(move |(low, high)| (guid, low, high))).collect();
+        let ranges: Vec<(Guid, GlobCnt, GlobCnt)> = ids
+            .iter()
+            .flat_map(|(guid, set)| set.ranges().map(move |(low, high)| (guid, low, high)))
+            .collect();
         for (guid, mut low, high) in ranges {
             loop {
                 let page = self.replica.transaction("cannot read it", false, |tx| {
@@ -495,9 +549,9 @@ impl FolderRun {
         self.replica.commit("cannot write it", |tx| {
             for row in page {
                 match row.state {
-                    State::Present => tx.put_message(id, &MessageRow { state: State::Doomed, ..row })?,
-                    State::DeletedHere | State::Aside => tx.remove_message(id, row.mid)?,
-                    State::Doomed => {}
+                    Fate::Present => tx.put_message(id, &MessageRow { state: Fate::Doomed, ..row })?,
+                    Fate::DeletedHere | Fate::Aside => tx.remove_message(id, row.mid)?,
+                    Fate::Doomed => {}
                 }
             }
             Ok(())
@@ -511,7 +565,7 @@ impl FolderRun {
         for old in page {
             let mut row = old.clone();
             row.server_flags = old.server_flags.read(read);
-            if matches!(old.state, State::Present | State::Doomed) {
+            if matches!(old.state, Fate::Present | Fate::Doomed) {
                 self.set_read_of(&mut row, &old, read, &mut tally)?;
             }
             if row != old {
@@ -520,16 +574,23 @@ impl FolderRun {
         }
         let id = self.row.id;
         if !rows.is_empty() {
-            self.replica.commit("cannot write it", |tx| rows.iter().try_for_each(|row| tx.put_message(id, row)))?;
+            self.replica
+                .commit("cannot write it", |tx| rows.iter().try_for_each(|row| tx.put_message(id, row)))?;
         }
         self.replica.count(tally);
         Ok(())
     }
 
-    fn set_read_of(&mut self, row: &mut MessageRow, old: &MessageRow, read: bool, tally: &mut Tally) -> SyncResult<()> {
+    fn set_read_of(
+        &mut self,
+        row: &mut MessageRow,
+        old: &MessageRow,
+        read: bool,
+        tally: &mut Tally,
+    ) -> SyncResult<()> {
         let name = self.name(old);
         let Some((path, flags, fresh)) = locate(&self.dir, &name, old.fresh, old.flags)? else {
-            row.state = State::DeletedHere;
+            row.state = Fate::DeletedHere;
             tally.conflicts = tally.conflicts.saturating_add(1);
             return Ok(());
         };
@@ -558,7 +619,7 @@ impl FolderRun {
             mid,
             cn: mid,
             seconds: 0,
-            state: State::Aside,
+            state: Fate::Aside,
             fresh: false,
             flags: Flags::NONE,
             server_flags: Flags::NONE,

@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use watertight_mapi::ics::{GuidIdSet, State};
+
 use crate::{
-    Action, FolderState, GlobalId, IdSets, Replica, SyncResult,
+    Action, GlobalId, Replica, STATE_DIR, SyncResult,
     db::FolderRow,
     folder_name,
     replica::{inbox, places, read_marker},
@@ -28,11 +30,9 @@ pub struct HierarchyChanges {
     /// New and changed folders.
     pub changed: Vec<FolderChange>,
     /// FIDs of folders that are gone.
-    pub deleted: IdSets,
-    /// MetaTagIdsetGiven of the final state.
-    pub given: IdSets,
-    /// MetaTagCnsetSeen of the final state.
-    pub seen: IdSets,
+    pub deleted: GuidIdSet,
+    /// The final state.
+    pub state: State,
 }
 
 impl Replica {
@@ -40,15 +40,17 @@ impl Replica {
     ///
     /// # Errors
     /// Those of the state.
-    pub fn hierarchy_state(&self) -> SyncResult<FolderState> {
+    pub fn hierarchy_state(&self) -> SyncResult<State> {
         self.transaction("cannot read it", false, |tx| {
-            let sets = |bytes: Option<Vec<u8>>| bytes.and_then(|b| IdSets::from_bytes(&b)).unwrap_or_default();
-            let given = match tx.meta("hierarchy given")? {
-                Some(bytes) => sets(Some(bytes)),
-                // A rebuilt state: the folders that are in the tree.
-                None => tx.folders()?.into_iter().map(|f| f.fid).collect(),
-            };
-            Ok(FolderState { given, seen: sets(tx.meta("hierarchy seen")?), ..FolderState::default() })
+            if let Some(saved) = tx.meta("hierarchy")? {
+                return Ok(State::from_saved(&saved).unwrap_or_default());
+            }
+            // A rebuilt state: the folders that are in the tree.
+            let mut state = State::default();
+            for folder in tx.folders()? {
+                state.given.insert(folder.fid.replica, folder.fid.counter);
+            }
+            Ok(state)
         })
     }
 
@@ -58,27 +60,25 @@ impl Replica {
     /// Those of the disk and the state.
     pub fn apply_hierarchy(&self, changes: &HierarchyChanges, inbox: GlobalId) -> SyncResult<()> {
         let before = self.hierarchy_state()?;
-        let known = self.transaction("cannot read it", false, |tx| tx.meta("hierarchy given"))?.is_some();
-        let same = known
-            && changes.changed.is_empty()
-            && changes.deleted.is_empty()
-            && before.given == changes.given
-            && before.seen == changes.seen;
+        let known = self.transaction("cannot read it", false, |tx| tx.meta("hierarchy"))?.is_some();
+        let same =
+            known && changes.changed.is_empty() && changes.deleted.is_empty() && before == changes.state;
         if !same {
             self.commit("cannot write it", |tx| {
                 for folder in &changes.changed {
                     tx.put_folder(folder.fid, folder.parent, &folder.name, &folder.class, folder.messages)?;
                 }
                 for row in tx.folders()? {
-                    let gone = changes.deleted.contains(row.fid)
-                        || (!changes.given.is_empty() && !changes.given.contains(row.fid));
+                    let given = &changes.state.given;
+                    let (replica, counter) = (row.fid.replica, row.fid.counter);
+                    let gone = changes.deleted.contains(replica, counter)
+                        || (!given.is_empty() && !given.contains(replica, counter));
                     let changed = changes.changed.iter().any(|c| c.fid == row.fid);
                     if gone && !changed && !row.doomed {
                         tx.doom_folder(row.id, true)?;
                     }
                 }
-                tx.set_meta("hierarchy given", &changes.given.to_bytes())?;
-                tx.set_meta("hierarchy seen", &changes.seen.to_bytes())?;
+                tx.set_meta("hierarchy", &changes.state.to_saved())?;
                 let mut gid = inbox.replica.to_bytes().to_vec();
                 gid.extend_from_slice(&inbox.counter.to_bytes());
                 tx.set_meta("inbox", &gid)?;
@@ -120,16 +120,21 @@ impl Replica {
     fn move_dirs(&self, rows: &[FolderRow], layout: &BTreeMap<GlobalId, (String, String)>) -> SyncResult<()> {
         // Where each folder is. A directory that is missing may have been renamed, by a run that was cut off or by
         // somebody: its marker tells.
-        let mut at: BTreeMap<GlobalId, Option<String>> = rows.iter().map(|r| (r.fid, r.dir.clone())).collect();
+        let mut at: BTreeMap<GlobalId, Option<String>> =
+            rows.iter().map(|r| (r.fid, r.dir.clone())).collect();
         let lost = rows.iter().any(|r| {
-            r.dir.as_ref().is_none_or(|d| !d.is_empty() && read_marker(&self.dir(d)).is_none_or(|(fid, _)| fid != r.fid))
+            r.dir.as_ref().is_none_or(|d| {
+                !d.is_empty() && read_marker(&self.dir(d)).is_none_or(|(fid, _)| fid != r.fid)
+            })
         });
         if lost {
             let markers = self.markers()?;
             for row in rows {
                 let here = row.dir.as_ref().is_some_and(|d| d.is_empty() || self.dir(d).is_dir());
                 let marked = markers.get(&row.fid).map(|(dir, _)| dir.clone());
-                if let Some(found) = marked && row.dir.as_deref() != Some("") {
+                if let Some(found) = marked
+                    && row.dir.as_deref() != Some("")
+                {
                     at.insert(row.fid, Some(found));
                 } else if !here {
                     at.insert(row.fid, None);
@@ -143,7 +148,10 @@ impl Replica {
         // Doomed folders make room for those that take their names.
         let wanted: BTreeSet<&str> = layout.values().map(|(dir, _)| dir.as_str()).collect();
         for row in rows.iter().filter(|r| r.doomed) {
-            if let Some(Some(dir)) = at.get(&row.fid).cloned() && !dir.is_empty() && wanted.contains(dir.as_str()) {
+            if let Some(Some(dir)) = at.get(&row.fid).cloned()
+                && !dir.is_empty()
+                && wanted.contains(dir.as_str())
+            {
                 self.move_dir(row, &mut at, &folder_name::marked("", &row.name, row.fid))?;
             }
         }
@@ -154,7 +162,8 @@ impl Replica {
                 let Some((target, path)) = layout.get(&row.fid) else { continue };
                 let now = at.get(&row.fid).cloned().flatten();
                 let taken = at.iter().any(|(fid, dir)| *fid != row.fid && dir.as_deref() == Some(target));
-                if now.as_deref() == Some(target) || (!taken && (now.is_none() || !self.dir(target).exists())) {
+                if now.as_deref() == Some(target) || (!taken && (now.is_none() || !self.dir(target).exists()))
+                {
                     self.settle(row, &mut at, target, path)?;
                 } else if !taken {
                     // Somebody's own directory has that name.
@@ -164,7 +173,9 @@ impl Replica {
                     stuck.push(row);
                 }
             }
-            if stuck.len() == before && let Some(row) = stuck.first() {
+            if stuck.len() == before
+                && let Some(row) = stuck.first()
+            {
                 // A ring of names: one steps aside.
                 let marked = folder_name::marked("", &format!("{} moving", row.name), row.fid);
                 self.move_dir(row, &mut at, &marked)?;
@@ -185,11 +196,17 @@ impl Replica {
         let dir = self.dir(target);
         match at.get(&row.fid).cloned().flatten() {
             None => {
-                self.disk.make_maildir(&dir)?;
+                // Whole or not at all, unless somebody made a directory of that name.
+                let making = self.root.join(STATE_DIR).join("making");
+                let place = if dir.exists() { &dir } else { &making };
+                self.disk.make_maildir(place)?;
                 if !target.is_empty() {
-                    self.disk.put(&dir.join("maildirfolder"), b"")?;
+                    self.disk.put(&place.join("maildirfolder"), b"")?;
                 }
-                self.write_marker(&dir, row.fid, path)?;
+                self.write_marker(place, row.fid, path)?;
+                if *place != dir {
+                    self.disk.rename(place, &dir)?;
+                }
                 self.commit("cannot write it", |tx| tx.set_folder_dir(row.id, Some(target)))?;
                 self.options.progress.action(&Action::AddFolder { folder: path.to_owned() });
                 at.insert(row.fid, Some(target.to_owned()));

@@ -45,19 +45,20 @@ mod replica;
 mod report;
 mod spool;
 
-pub use change::{Change, FolderState, MessageHeader};
+pub use change::{Change, MessageHeader};
 pub use convert::{Conversion, Convert};
 pub use disk::{Fsync, Hook};
 pub use error::{SyncError, SyncResult};
 pub use flags::Flags;
 pub use folder_run::FolderRun;
 pub use hierarchy::{FolderChange, HierarchyChanges};
-pub use ids::{GlobalId, IdSets};
+pub use ids::GlobalId;
 pub use message_name::MessageName;
 pub use plan::Action;
 pub use progress::{Progress, Silent};
 pub use replica::{FolderKey, Options, Replica, SyncFolder};
 pub use report::{LeftOut, Report, Tally};
+pub use spool::Spool;
 
 /// The directory of the root that holds what is not mail.
 pub const STATE_DIR: &str = "watertight";

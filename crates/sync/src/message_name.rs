@@ -84,7 +84,8 @@ fn base32(guid: Guid) -> String {
     // 26 letters hold 130 bits; the last two are zero.
     (0..26_u32)
         .map(|i| {
-            let shifted = if i < 25 { value >> 123_u32.saturating_sub(i.saturating_mul(5)) } else { value << 2 };
+            let shifted =
+                if i < 25 { value >> 123_u32.saturating_sub(i.saturating_mul(5)) } else { value << 2 };
             let five = shifted & 0x1f;
             usize::try_from(five).ok().and_then(|at| ALPHABET.get(at)).map_or('a', |b| char::from(*b))
         })
@@ -125,7 +126,12 @@ mod tests {
             assert_eq!(MessageName::parse(&name.unique()), Some((name, Flags::NONE)));
             assert!(name.unique().len() < 140);
         }
-        let name = MessageName { seconds: 5, mid: id(a, 0x1d6), cn: id(a, 0x2ab0), folder: GlobCnt::new(13).unwrap() };
+        let name = MessageName {
+            seconds: 5,
+            mid: id(a, 0x1d6),
+            cn: id(a, 0x2ab0),
+            folder: GlobCnt::new(13).unwrap(),
+        };
         assert_eq!(name.with_flags(Flags::SEEN), "5.Wgaytemzugu3doobzmfrggzdfmyM1d6C2ab0Fd.watertight:2,S");
     }
 
@@ -143,7 +149,7 @@ mod tests {
         }
         let sample = "5.Wgaytemzugu3doobzmfrggzdfmyM1d6C2ab0Fd.watertight:2,S";
         watertight_testkit::mutate::survive(sample.as_bytes(), |b| {
-            drop(std::str::from_utf8(b).map(MessageName::parse));
+            let _ = std::str::from_utf8(b).map(MessageName::parse);
         });
     }
 }

@@ -76,7 +76,9 @@ impl fmt::Display for Action {
             Self::RemoveFolder { folder } => write!(f, "remove folder {folder}"),
             Self::Add { folder, name, flags } => write!(f, "add {folder}: {name} [{flags}]"),
             Self::Change { folder, name } => write!(f, "change {folder}: {name}"),
-            Self::SetFlags { folder, name, from, to } => write!(f, "flags {folder}: {name} [{from}] to [{to}]"),
+            Self::SetFlags { folder, name, from, to } => {
+                write!(f, "flags {folder}: {name} [{from}] to [{to}]")
+            }
             Self::Remove { folder, name } => write!(f, "remove {folder}: {name}"),
             Self::Move { from, folder, name } => write!(f, "move {from} to {folder}: {name}"),
         }

@@ -5,12 +5,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use watertight_mapi::GlobCnt;
+use watertight_mapi::{GlobCnt, ics::State};
 use watertight_wire::Guid;
 
 use crate::{
-    Flags, FolderState, GlobalId, MessageName, Replica, SyncError, SyncResult, Tally,
-    db::{FolderRow, MessageRow, State},
+    Flags, GlobalId, MessageName, Replica, SyncError, SyncResult, Tally,
+    db::{Fate, FolderRow, MessageRow},
     disk::mtime,
 };
 
@@ -46,60 +46,62 @@ impl Replica {
         let (mut found, replicas) = scan(row.fid.counter, dir)?;
         let (folder, before) = (row.id, row.state.clone());
         self.disk.step("commit", dir)?;
-        let (state, noted, conflicts) = self.transaction("cannot compare it with the files", false, |tx| {
-            let mut numbers = Vec::new();
-            for guid in &replicas {
-                numbers.push(tx.order(GlobalId::new(*guid, GlobCnt::default()))?.0);
-            }
-            let number = |at: i64| usize::try_from(at).ok().and_then(|at| numbers.get(at)).copied().unwrap_or(0);
-            for f in &mut found {
-                f.replica = number(f.replica);
-            }
-            // Of two files of one message (which this program never leaves behind) the newer counts.
-            found.sort_by_key(|f| (f.replica, f.mid, f.cn, !f.fresh));
-            found.dedup_by(|later, kept| {
-                let same = (later.replica, later.mid) == (kept.replica, kept.mid);
-                if same {
-                    *kept = *later;
+        let (state, noted, conflicts) =
+            self.transaction("cannot compare it with the files", false, |tx| {
+                let mut numbers = Vec::new();
+                for guid in &replicas {
+                    numbers.push(tx.order(GlobalId::new(*guid, GlobCnt::default()))?.0);
                 }
-                same
-            });
-            let mut order = std::collections::HashMap::new();
-            for (guid, n) in replicas.iter().zip(&numbers) {
-                order.insert(*guid, *n);
-            }
-            let mut merge = Merge {
-                files: &found,
-                at: 0,
-                adopt,
-                unknown: Vec::new(),
-                changed: Vec::new(),
-                gone: Vec::new(),
-                noted: BTreeSet::new(),
-                conflicts: 0,
-            };
-            // Replicas of which there is no file sort anywhere: their messages have none.
-            tx.each_message(folder, |row| merge.row(order.get(&row.mid.replica).copied(), row))?;
-            let Merge { unknown, changed, gone, noted, conflicts, at, .. } = merge;
-            let mut state = before;
-            for row in &changed {
-                state.seen.insert(row.cn);
-                tx.put_message(folder, row)?;
-            }
-            for mid in gone {
-                tx.remove_message(folder, mid)?;
-            }
-            if adopt {
-                let rest = found.get(at..).unwrap_or_default();
-                for f in unknown.into_iter().filter_map(|i| found.get(i)).chain(rest) {
-                    adopt_file(f, &replicas, &numbers, &mut state, |row| tx.put_message(folder, row))?;
+                let number =
+                    |at: i64| usize::try_from(at).ok().and_then(|at| numbers.get(at)).copied().unwrap_or(0);
+                for f in &mut found {
+                    f.replica = number(f.replica);
                 }
-            }
-            tx.set_folder_state(folder, &state)?;
-            tx.set_folder_dirty(Some(folder), false)?;
-            tx.set_folder_mtimes(folder, mtimes)?;
-            Ok((state, noted, conflicts))
-        })?;
+                // Of two files of one message (which this program never leaves behind) the newer counts.
+                found.sort_by_key(|f| (f.replica, f.mid, f.cn, !f.fresh));
+                found.dedup_by(|later, kept| {
+                    let same = (later.replica, later.mid) == (kept.replica, kept.mid);
+                    if same {
+                        *kept = *later;
+                    }
+                    same
+                });
+                let mut order = std::collections::HashMap::new();
+                for (guid, n) in replicas.iter().zip(&numbers) {
+                    order.insert(*guid, *n);
+                }
+                let mut merge = Merge {
+                    files: &found,
+                    at: 0,
+                    adopt,
+                    unknown: Vec::new(),
+                    changed: Vec::new(),
+                    gone: Vec::new(),
+                    noted: BTreeSet::new(),
+                    conflicts: 0,
+                };
+                // Replicas of which there is no file sort anywhere: their messages have none.
+                tx.each_message(folder, |row| merge.row(order.get(&row.mid.replica).copied(), row))?;
+                let Merge { unknown, changed, gone, noted, conflicts, at, .. } = merge;
+                let mut state = before;
+                for row in &changed {
+                    state.seen.insert(row.cn.replica, row.cn.counter);
+                    tx.put_message(folder, row)?;
+                }
+                for mid in gone {
+                    tx.remove_message(folder, mid)?;
+                }
+                if adopt {
+                    let rest = found.get(at..).unwrap_or_default();
+                    for f in unknown.into_iter().filter_map(|i| found.get(i)).chain(rest) {
+                        adopt_file(f, &replicas, &numbers, &mut state, |row| tx.put_message(folder, row))?;
+                    }
+                }
+                tx.set_folder_state(folder, &state)?;
+                tx.set_folder_dirty(Some(folder), false)?;
+                tx.set_folder_mtimes(folder, mtimes)?;
+                Ok((state, noted, conflicts))
+            })?;
         row.state = state;
         row.dirty = false;
         row.mtimes = mtimes;
@@ -110,7 +112,8 @@ impl Replica {
     /// Removes what a run that was cut off left in `tmp/`.
     fn clean_tmp(&self, dir: &Path) -> SyncResult<()> {
         for path in crate::replica::read_dir(&dir.join("tmp"))? {
-            let ours = path.file_name().and_then(|n| n.to_str()).is_some_and(|n| MessageName::parse(n).is_some());
+            let ours =
+                path.file_name().and_then(|n| n.to_str()).is_some_and(|n| MessageName::parse(n).is_some());
             if ours {
                 self.disk.unlink(&path)?;
             }
@@ -120,7 +123,12 @@ impl Replica {
 }
 
 /// Where the file of a message is now, whatever a reader did to its name; `None` when it is gone.
-pub(crate) fn locate(dir: &Path, name: &MessageName, fresh: bool, flags: Flags) -> SyncResult<Option<(PathBuf, Flags, bool)>> {
+pub(crate) fn locate(
+    dir: &Path,
+    name: &MessageName,
+    fresh: bool,
+    flags: Flags,
+) -> SyncResult<Option<(PathBuf, Flags, bool)>> {
     let guess = path_of(dir, name, fresh, flags);
     if guess.symlink_metadata().is_ok() {
         return Ok(Some((guess, flags, fresh)));
@@ -136,7 +144,9 @@ pub(crate) fn locate(dir: &Path, name: &MessageName, fresh: bool, flags: Flags) 
         for entry in entries {
             let file = entry.map_err(io)?.file_name();
             let Some(text) = file.to_str() else { continue };
-            if let Some(info) = text.strip_prefix(&unique) && (info.is_empty() || info.starts_with(':')) {
+            if let Some(info) = text.strip_prefix(&unique)
+                && (info.is_empty() || info.starts_with(':'))
+            {
                 let flags = MessageName::parse(text).map_or(Flags::NONE, |(_, flags)| flags);
                 return Ok(Some((sub.join(text), flags, fresh)));
             }
@@ -197,7 +207,7 @@ fn adopt_file(
     f: &Found,
     replicas: &[Guid],
     numbers: &[i64],
-    state: &mut FolderState,
+    state: &mut State,
     mut put: impl FnMut(&MessageRow) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let Some(replica) = numbers.iter().position(|n| *n == f.replica).and_then(|at| replicas.get(at)) else {
@@ -207,7 +217,7 @@ fn adopt_file(
         mid: GlobalId::new(*replica, f.mid),
         cn: cn_of(f, replicas),
         seconds: f.seconds,
-        state: State::Present,
+        state: Fate::Present,
         fresh: f.fresh,
         flags: f.flags,
         server_flags: f.flags.without(f.flags.keywords()),
@@ -215,8 +225,8 @@ fn adopt_file(
         run: 0,
         digest: None,
     };
-    state.given.insert(row.mid);
-    state.seen.insert(row.cn);
+    state.given.insert(row.mid.replica, row.mid.counter);
+    state.seen.insert(row.cn.replica, row.cn.counter);
     put(&row)
 }
 
@@ -261,18 +271,19 @@ impl Merge<'_> {
         let mut now = row.clone();
         now.flags = file.flags;
         now.fresh = file.fresh;
-        if matches!(row.state, State::DeletedHere | State::Aside) {
-            now.state = State::Present;
+        if matches!(row.state, Fate::DeletedHere | Fate::Aside) {
+            now.state = Fate::Present;
         }
         if file.cn != row.cn.counter {
             // A newer version that a run which was cut off could not record any more.
             now.cn.counter = file.cn;
             now.seconds = file.seconds;
             now.server_flags = file.flags.without(file.flags.keywords());
-        } else if !self.adopt && file.flags != row.flags {
-            if file.flags.without(file.flags.keywords()) != row.server_flags {
-                self.conflict(row.mid);
-            }
+        } else if !self.adopt
+            && file.flags != row.flags
+            && file.flags.without(file.flags.keywords()) != row.server_flags
+        {
+            self.conflict(row.mid);
         }
         if now != row {
             self.changed.push(now);
@@ -281,14 +292,14 @@ impl Merge<'_> {
 
     fn missing(&mut self, row: MessageRow) {
         match row.state {
-            State::Present => {
+            Fate::Present => {
                 if !self.adopt {
                     self.conflict(row.mid);
                 }
-                self.changed.push(MessageRow { state: State::DeletedHere, ..row });
+                self.changed.push(MessageRow { state: Fate::DeletedHere, ..row });
             }
-            State::Doomed => self.gone.push(row.mid),
-            State::DeletedHere | State::Aside => {}
+            Fate::Doomed => self.gone.push(row.mid),
+            Fate::DeletedHere | Fate::Aside => {}
         }
     }
 

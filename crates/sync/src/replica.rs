@@ -11,8 +11,8 @@ use watertight_mapi::GlobCnt;
 use watertight_wire::Guid;
 
 use crate::{
-    Convert, FOLDER_MARKER, Fsync, GlobalId, Hook, LeftOut, Progress, STATE_DIR, Silent, SyncError, SyncResult,
-    Tally,
+    Convert, FOLDER_MARKER, Fsync, GlobalId, Hook, LeftOut, Progress, STATE_DIR, Silent, SyncError,
+    SyncResult, Tally,
     db::{Db, FolderRow, Tx},
     disk::Disk,
     folder_name,
@@ -140,14 +140,16 @@ impl Replica {
             (Some(lock), state_dir.join("state.db"), spool_dir)
         };
         disk.step("open the state", &db_path)?;
-        let db = match Db::open(&db_path)? {
+        let db = match Db::open(&db_path, options.fsync)? {
             Some(db) => db,
             None => {
                 let aside = db_path.with_extension("db.damaged");
                 disk.rename(&db_path, &aside)?;
                 disk.unlink(&db_path.with_extension("db-wal"))?;
-                options.progress.warning("the state of the Maildir was damaged; it is rebuilt from the files");
-                Db::open(&db_path)?.ok_or_else(|| SyncError::NotOurs(root.to_owned()))?
+                options
+                    .progress
+                    .warning("the state of the Maildir was damaged; it is rebuilt from the files");
+                Db::open(&db_path, options.fsync)?.ok_or_else(|| SyncError::NotOurs(root.to_owned()))?
             }
         };
         let mut replica = Self {
@@ -171,11 +173,17 @@ impl Replica {
     /// Reads where the last run ended; after one that was cut off every folder is to be compared with its directory.
     fn begin(&mut self) -> SyncResult<()> {
         let rebuild = self.transaction("cannot read it", false, |tx| Ok(tx.meta("made")?.is_none()))?;
-        let markers = if rebuild { self.markers()? } else { BTreeMap::new() };
+        let markers = if rebuild {
+            self.clear_remains()?;
+            self.markers()?
+        } else {
+            BTreeMap::new()
+        };
         let (run, marked) = self.transaction("cannot read it", false, |tx| {
             if rebuild {
                 for (fid, (dir, path)) in &markers {
-                    let id = tx.put_folder(*fid, GlobalId::new(Guid::NIL, GlobCnt::default()), path, "", 0)?;
+                    let id =
+                        tx.put_folder(*fid, GlobalId::new(Guid::NIL, GlobCnt::default()), path, "", 0)?;
                     tx.set_folder_dir(id, Some(dir))?;
                     tx.set_folder_dirty(Some(id), true)?;
                 }
@@ -205,7 +213,8 @@ impl Replica {
     /// # Errors
     /// Those of the state.
     pub fn folders(&self) -> SyncResult<Vec<SyncFolder>> {
-        let (rows, inbox) = self.transaction("cannot read it", false, |tx| Ok((tx.folders()?, inbox(tx)?)))?;
+        let (rows, inbox) =
+            self.transaction("cannot read it", false, |tx| Ok((tx.folders()?, inbox(tx)?)))?;
         let paths = folder_name::layout(&places(&rows), inbox);
         let mut out: Vec<SyncFolder> = rows
             .into_iter()
@@ -322,7 +331,9 @@ impl Replica {
         let mut dirs = vec![(String::new(), self.root.clone())];
         if self.root.is_dir() {
             for path in read_dir(&self.root)? {
-                if let Some(name) = path.file_name().and_then(|n| n.to_str()) && name.starts_with('.') {
+                if let Some(name) = path.file_name().and_then(|n| n.to_str())
+                    && name.starts_with('.')
+                {
                     dirs.push((name.to_owned(), path));
                 }
             }
@@ -334,6 +345,20 @@ impl Replica {
             }
         }
         Ok(out)
+    }
+
+    /// Removes directories that are all that is left of a folder whose removal was cut off.
+    fn clear_remains(&self) -> SyncResult<()> {
+        if self.dry() || !self.root.is_dir() {
+            return Ok(());
+        }
+        for path in read_dir(&self.root)? {
+            let dotted = path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with('.'));
+            if dotted && path.is_dir() && read_dir(&path)?.is_empty() {
+                self.disk.remove_dir(&path)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn write_marker(&self, dir: &Path, fid: GlobalId, path: &str) -> SyncResult<()> {
