@@ -174,3 +174,49 @@ fn done(started: Started, body: Option<Vec<u8>>) -> Vec<u8> {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The chunks of an answer whose work is done after so many PENDINGs.
+    async fn chunks(pendings: usize, body: Option<&[u8]>) -> Vec<String> {
+        let (sender, work) = oneshot::channel();
+        let mut sender = Some(sender);
+        let period = Duration::from_millis(5);
+        let mut step = Some(Step::Processing { work, started: Started::now(), period });
+        let mut chunks = Vec::new();
+        while let Some((chunk, next)) = step.take().unwrap().next().await {
+            chunks.push(String::from_utf8(chunk.unwrap().to_vec()).unwrap());
+            if chunks.len() > pendings
+                && let Some(sender) = sender.take()
+                && let Some(body) = body
+            {
+                sender.send(body.to_vec()).unwrap();
+            }
+            step = Some(next);
+        }
+        chunks
+    }
+
+    #[tokio::test]
+    async fn pending_comes_every_period_until_the_work_is_done() {
+        let chunks = chunks(3, Some(b"body")).await;
+        assert_eq!(chunks[..4], ["PROCESSING\r\n", "PENDING\r\n", "PENDING\r\n", "PENDING\r\n"]);
+        let lines: Vec<_> = chunks[4].split("\r\n").collect();
+        assert_eq!(lines[0], "DONE");
+        assert!(lines[1].starts_with("X-ElapsedTime: ") && lines[2].starts_with("X-StartTime: "));
+        assert_eq!(lines[3..], ["", "body"]);
+        assert_eq!(chunks.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_inside_says_so_after_done() {
+        let chunks = chunks(0, None).await;
+        assert_eq!(chunks.len(), 2);
+        assert!(
+            chunks[1].starts_with("DONE\r\nX-ResponseCode: 1\r\nContent-Type: text/html\r\n"),
+            "{chunks:?}"
+        );
+    }
+}

@@ -1,8 +1,14 @@
-//! The server over its sockets.
+//! The server over its sockets. (`cfg(test)` tells the lints that helpers are test code too.)
 
+#[cfg(test)]
 mod auth;
+#[cfg(test)]
 mod bed;
+#[cfg(test)]
 mod captures;
+#[cfg(test)]
 mod contexts;
+#[cfg(test)]
 mod requests;
+#[cfg(test)]
 mod tls;
