@@ -144,12 +144,18 @@ impl Actor {
                 () = self.transport.ended() => continue,
             };
             match command {
-                Some(Command::Connect { user_dn, reply }) => {
-                    let result = self.connect(user_dn).await;
-                    if reply.send(result).is_err() {
-                        break;
+                Some(Command::Connect { user_dn, reply }) => match self.connect(user_dn).await {
+                    Ok(info) => {
+                        if reply.send(Ok(info)).is_err() {
+                            break;
+                        }
                     }
-                }
+                    Err(error) => {
+                        self.end().await;
+                        let _ = reply.send(Err(error));
+                        return;
+                    }
+                },
                 Some(Command::Execute { request, max_rop_out, mut reply }) => {
                     let patience = self.settings.options.goodbye_timeout;
                     let result = tokio::select! {
@@ -167,14 +173,18 @@ impl Actor {
                 }
                 Some(Command::Disconnect { reply }) => {
                     let result = self.disconnect().await;
-                    let Self { transport, released, _session, _running, .. } = self;
-                    drop((transport, released, _session, _running));
+                    drop(self);
                     let _ = reply.send(result);
                     return;
                 }
                 None => break,
             }
         }
+        self.end().await;
+    }
+
+    /// The end of a session that nobody has any more.
+    async fn end(mut self) {
         if let Err(error) = self.disconnect().await {
             tracing::debug!(%error, "a session that nobody needs could not be disconnected");
         }
@@ -194,6 +204,9 @@ impl Actor {
             Ok(reply) => reply,
             Err(error) => {
                 self.transport.close();
+                if self.transport.has_cookies() {
+                    self.stage = Stage::OutOfStep;
+                }
                 return Err(error);
             }
         };

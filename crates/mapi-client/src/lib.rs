@@ -11,12 +11,14 @@ mod actor;
 mod connection;
 mod connector;
 mod cookies;
+mod discover;
 mod download;
 mod endpoint;
 mod error;
 mod folder;
 mod handle;
 mod logon;
+mod mailbox;
 mod options;
 mod retry_after;
 mod session;
@@ -28,6 +30,7 @@ mod transport;
 
 pub use actor::Executed;
 pub use connector::Connector;
+pub use discover::Discovered;
 pub use download::Download;
 pub use endpoint::{Credentials, Endpoint};
 pub use error::{
@@ -36,6 +39,7 @@ pub use error::{
 pub use folder::{Folder, SyncOptions};
 pub use handle::ServerHandle;
 pub use logon::{Logon, SpecialFolder};
+pub use mailbox::Mailbox;
 pub use options::{Backoff, Options};
 pub use session::{Replies, Session, SessionInfo};
 pub use source::Progress;

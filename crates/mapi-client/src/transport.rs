@@ -88,6 +88,11 @@ impl Transport {
         self.connection = None;
     }
 
+    /// Whether the server has said anything that belongs to a session context.
+    pub(crate) fn has_cookies(&self) -> bool {
+        self.cookies.header().is_some()
+    }
+
     /// Closes the connection.
     pub(crate) fn close(&mut self) {
         self.connection = None;

@@ -69,7 +69,10 @@ pub enum Fault {
     /// A body without an end.
     Endless,
     /// The answer as it should be; then the connection is closed.
-    CloseAfter,
+    CloseAfter {
+        /// Whether the answer says so (`Connection: close`).
+        announced: bool,
+    },
     /// RopBackoff with this many milliseconds.
     Backoff(u32),
 }

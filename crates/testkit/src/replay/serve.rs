@@ -102,6 +102,9 @@ fn answer(shared: &Shared, stream: &mut TcpStream, request: &Request) -> io::Res
     for cookie in cookies {
         head += &format!("Set-Cookie: {cookie}\r\n");
     }
+    if matches!(fault, Some(Fault::CloseAfter { announced: true })) {
+        head += "Connection: close\r\n";
+    }
     head += "\r\n";
     match &fault {
         Some(Fault::Garbage(bytes)) => {
@@ -145,7 +148,7 @@ fn answer(shared: &Shared, stream: &mut TcpStream, request: &Request) -> io::Res
     }
     out.extend(b"0\r\n\r\n");
     stream.write_all(&out)?;
-    Ok(!matches!(fault, Some(Fault::CloseAfter)))
+    Ok(!matches!(fault, Some(Fault::CloseAfter { .. })))
 }
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {
