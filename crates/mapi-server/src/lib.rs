@@ -12,6 +12,7 @@ pub mod auth;
 mod autodiscover;
 pub mod clock;
 mod http;
+pub mod ics;
 pub mod rop;
 pub mod server;
 pub mod session;
