@@ -48,7 +48,7 @@ impl ContextId {
     /// From a cookie's value.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
-        if value.len() != 32 || !value.is_ascii() {
+        if value.len() != 32 || !value.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }
         u128::from_str_radix(value, 16).ok().map(|n| Self(n.to_be_bytes()))
@@ -321,4 +321,164 @@ impl Drop for Claim {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use watertight_mapi::store::{NewAccount, Store};
+    use watertight_store::MemoryStore;
+
+    use super::*;
+    use crate::rop::Origin;
+
+    #[derive(Default)]
+    struct ManualClock(AtomicU64);
+
+    impl Clock for ManualClock {
+        fn now(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    struct Bed {
+        contexts: Arc<Contexts>,
+        ledger: Ledger,
+        clock: Arc<ManualClock>,
+        store: MemoryStore,
+        account: Account,
+    }
+
+    impl Bed {
+        async fn new() -> Self {
+            let ledger = Ledger::new("test");
+            let clock = Arc::<ManualClock>::default();
+            let limits = Limits { expiry: Duration::from_secs(900), per_account: 10, total: 10 };
+            let contexts = Arc::new(Contexts::new(&ledger, limits, Arc::<ManualClock>::clone(&clock)));
+            let store = MemoryStore::new();
+            let account = NewAccount {
+                name: "anna".into(),
+                display_name: String::new(),
+                smtp_address: "anna@test.local".into(),
+                password_hash: String::new(),
+            };
+            let account = store.create_account(account).await.unwrap();
+            Self { contexts, ledger, clock, store, account }
+        }
+
+        fn context(&self) -> Arc<Context> {
+            let origin = Origin {
+                store: Arc::new(self.store.clone()),
+                account: self.account.clone(),
+                ledger: self.ledger.clone(),
+                code_page: 1252,
+                lcid_sort: 1033,
+                lcid_string: 1033,
+            };
+            self.contexts.create(self.account.clone(), rop::Session::new(origin)).unwrap()
+        }
+
+        fn find(&self, context: &Context) -> Result<Arc<Context>, ResponseCode> {
+            self.contexts.find(&context.cookie(), &self.account)
+        }
+    }
+
+    #[tokio::test]
+    async fn one_request_at_a_time_and_each_in_its_turn() {
+        let bed = Bed::new().await;
+        let context = bed.context();
+        let first = context.sequence();
+        let claim = bed.contexts.claim(&context, &first).unwrap();
+        assert!(context.is_busy());
+        let second = context.sequence();
+        assert_ne!(first, second);
+        for sequence in [&first, &second] {
+            let refused = bed.contexts.claim(&context, sequence).err();
+            assert_eq!(refused, Some(ResponseCode::InvalidSequence), "busy");
+        }
+        drop(claim);
+        assert_eq!(
+            bed.contexts.claim(&context, &first).err(),
+            Some(ResponseCode::InvalidSequence),
+            "used up"
+        );
+        assert!(bed.contexts.claim(&context, &second).is_ok());
+    }
+
+    #[tokio::test]
+    async fn of_many_at_once_one_gets_in() {
+        let bed = Bed::new().await;
+        let context = bed.context();
+        let sequence = context.sequence();
+        let mut claims = Vec::new();
+        let contexts = &bed.contexts;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| contexts.claim(&context, &sequence).ok())).collect();
+            claims.extend(threads.into_iter().filter_map(|thread| thread.join().unwrap()));
+        });
+        assert_eq!(claims.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_ends_while_a_request_runs_is_released_by_it() {
+        let bed = Bed::new().await;
+        let context = bed.context();
+        let claim = bed.contexts.claim(&context, &context.sequence()).unwrap();
+        let held = claim.session().await;
+        bed.contexts.end(&context);
+        assert!(bed.contexts.is_empty());
+        assert!(held.is_some(), "the request that runs goes on");
+        drop(held);
+        drop(claim);
+        assert_eq!(bed.ledger.inspect().kinds["rop sessions"].now, 0);
+        let sequence = context.sequence();
+        assert_eq!(bed.contexts.claim(&context, &sequence).err(), Some(ResponseCode::ContextNotFound));
+        drop(context);
+        assert_eq!(bed.ledger.held(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_panics_ends_its_context() {
+        let bed = Bed::new().await;
+        let context = bed.context();
+        let claim = bed.contexts.claim(&context, &context.sequence()).unwrap();
+        let task = tokio::spawn(async move {
+            let _session = claim.session().await;
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        assert_eq!(bed.find(&context).err(), Some(ResponseCode::ContextNotFound));
+        assert!(bed.contexts.is_empty());
+        drop(context);
+        assert_eq!(bed.ledger.held(), 0);
+    }
+
+    #[tokio::test]
+    async fn idle_time_does_not_run_while_a_request_does() {
+        let bed = Bed::new().await;
+        let context = bed.context();
+        let claim = bed.contexts.claim(&context, &context.sequence()).unwrap();
+        bed.clock.0.store(10_000, Ordering::Relaxed);
+        assert_eq!(bed.contexts.sweep(), 0);
+        drop(claim);
+        bed.clock.0.store(10_899, Ordering::Relaxed);
+        assert_eq!(bed.contexts.sweep(), 0);
+        bed.clock.0.store(10_900, Ordering::Relaxed);
+        assert_eq!(bed.contexts.sweep(), 1);
+        drop(context);
+        assert_eq!(bed.ledger.held(), 0);
+    }
+
+    #[test]
+    fn cookies_come_back() {
+        let id = ContextId::random().unwrap();
+        assert!(ContextId::parse(&id.to_value()) == Some(id));
+        for wrong in
+            ["", "0", "+0112233445566778899aabbccddeeff", "x0112233445566778899aabbccddeef€", "00112233"]
+        {
+            assert!(ContextId::parse(wrong).is_none(), "{wrong}");
+        }
+    }
 }
