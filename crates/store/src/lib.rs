@@ -16,7 +16,12 @@ mod memory;
 mod names;
 mod seen;
 mod special;
+mod sqlite;
 mod tree;
 mod view;
 
 pub use memory::MemoryStore;
+pub use sqlite::{CheckReport, Damage, SqliteStore, backup, check};
+
+#[cfg(test)]
+mod conformance;

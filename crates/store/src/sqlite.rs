@@ -1,0 +1,275 @@
+//! The store on SQLite.
+//!
+//! A data directory holds `directory.db` (accounts), `mailboxes/GUID.db` (one file for each mailbox), `instances/`
+//! and `lock` (who has it open), and `serving` (locked by the server). Several processes may have it open; one of
+//! them may be the server.
+
+mod changes;
+mod check;
+mod checksum;
+mod codec;
+mod core;
+mod directory;
+mod error;
+mod folders;
+mod instance;
+mod large;
+mod mailbox;
+mod messages;
+mod meta;
+mod pool;
+mod row;
+mod schema;
+mod write;
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+pub use check::{CheckReport, Damage, backup, check};
+use lru::LruCache;
+use watertight_ledger::{Entry, Kind, Ledger};
+use watertight_mapi::store::{
+    Account, Cursor, Mailbox, MailboxInfo, NewAccount, Page, Store, StoreError, StoreResult,
+};
+use watertight_wire::Guid;
+
+use self::{
+    core::Core,
+    directory::Directory,
+    error::Doing,
+    instance::Instance,
+    mailbox::SqliteMailbox,
+    pool::Pool,
+    schema::{Access, MAILBOX},
+};
+
+/// How many mailboxes are kept open.
+const OPEN_MAILBOXES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
+
+/// A store in a data directory.
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Shared>);
+
+/// What is counted in the ledger.
+struct Kinds {
+    connections: Kind,
+    open: Kind,
+    mailboxes: Kind,
+    views: Kind,
+    staged: Kind,
+}
+
+struct Shared {
+    dir: PathBuf,
+    instance: Instance,
+    directory: Directory,
+    /// Held while a mailbox is opened, so that it is opened once.
+    open: Mutex<LruCache<Guid, Arc<Core>>>,
+    /// What was staged here and belongs to no message yet.
+    staged: Mutex<HashMap<(Guid, u64), Entry>>,
+    serving: Mutex<Option<File>>,
+    kinds: Kinds,
+    pool: Pool,
+}
+
+impl SqliteStore {
+    /// Opens a data directory, made when it is missing or empty. It counts into a child of `ledger`: connections,
+    /// open mailboxes, mailbox handles, views, staged values.
+    ///
+    /// # Errors
+    /// [`StoreError::Version`] for a directory that is none of ours or of a newer program; [`StoreError::Full`],
+    /// [`StoreError::Corrupt`], [`StoreError::Backend`].
+    pub fn open(dir: &Path, ledger: &Ledger) -> StoreResult<Self> {
+        prepare_dir(dir)?;
+        let ledger = ledger.child("store");
+        let kinds = Kinds {
+            connections: ledger.kind("connections"),
+            open: ledger.kind("open mailboxes"),
+            mailboxes: ledger.kind("mailbox handles"),
+            views: ledger.kind("contents views"),
+            staged: ledger.kind("staged values"),
+        };
+        let directory = Directory::open(&dir.join(DIRECTORY_FILE), &kinds.connections)?;
+        fs::create_dir_all(dir.join(MAILBOX_DIR)).doing("making the folder of mailboxes")?;
+        Ok(Self(Arc::new(Shared {
+            dir: dir.to_owned(),
+            instance: Instance::register(dir)?,
+            directory,
+            open: Mutex::new(LruCache::new(OPEN_MAILBOXES)),
+            staged: Mutex::default(),
+            serving: Mutex::default(),
+            kinds,
+            pool: Pool::new(),
+        })))
+    }
+
+    /// Takes the data directory for the one server that it can have, until the store is dropped. Others may still
+    /// open it: to add accounts, to import, to check, to back up.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] when another server has it.
+    pub fn claim(&self) -> StoreResult<()> {
+        let mut serving = locked(&self.0.serving);
+        if serving.is_none() {
+            *serving = Some(instance::claim(&self.0.dir)?);
+        }
+        Ok(())
+    }
+}
+
+const DIRECTORY_FILE: &str = "directory.db";
+const MAILBOX_DIR: &str = "mailboxes";
+
+/// Makes the data directory, readable by its owner alone; refuses one that holds something else.
+fn prepare_dir(dir: &Path) -> StoreResult<()> {
+    let context = format!("opening the data directory {}", dir.display());
+    match fs::read_dir(dir) {
+        Ok(mut entries) => {
+            let ours = dir.join(DIRECTORY_FILE).exists();
+            let foreign = entries.any(|entry| {
+                entry.is_ok_and(|entry| {
+                    let name = entry.file_name();
+                    let name = name.to_string_lossy();
+                    !name.starts_with('.')
+                        && !["lost+found", "lock", "instances", MAILBOX_DIR].contains(&&*name)
+                })
+            });
+            if foreign && !ours {
+                return Err(StoreError::Version(format!(
+                    "{} is not empty and not a Watertight data directory",
+                    dir.display()
+                )));
+            }
+            Ok(())
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let mut builder = fs::DirBuilder::new();
+            builder.recursive(true);
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(dir).doing(&context)
+        }
+        Err(e) => Err(e).doing(&context),
+    }
+}
+
+fn mailbox_path(dir: &Path, mailbox: Guid) -> PathBuf {
+    dir.join(MAILBOX_DIR).join(format!("{mailbox}.db"))
+}
+
+impl Shared {
+    /// The mailbox, opened if it is not open.
+    fn core(&self, mailbox: Guid) -> StoreResult<Arc<Core>> {
+        let mut open = locked(&self.open);
+        if let Some(core) = open.get(&mailbox) {
+            return Ok(Arc::clone(core));
+        }
+        let path = mailbox_path(&self.dir, mailbox);
+        if !path.exists() {
+            return Err(StoreError::NotFound("mailbox"));
+        }
+        let core = Arc::new(Core::open(&path, &self.kinds, &self.instance)?);
+        let evicted = open.push(mailbox, Arc::clone(&core));
+        drop(open);
+        // Closing may write: not while others wait for the lock.
+        drop(evicted);
+        Ok(core)
+    }
+
+    fn stage(&self, mailbox: Guid, id: u64) {
+        locked(&self.staged).insert((mailbox, id), self.kinds.staged.enter());
+    }
+
+    fn unstage(&self, mailbox: Guid, ids: &[u64]) {
+        let mut staged = locked(&self.staged);
+        for id in ids {
+            staged.remove(&(mailbox, *id));
+        }
+    }
+
+    /// Makes the file of a new mailbox with the standard folders.
+    fn create_mailbox(&self, info: &MailboxInfo) -> StoreResult<()> {
+        let path = mailbox_path(&self.dir, info.mailbox_guid);
+        let conn = MAILBOX.open(&path, Access::Create, &self.kinds.connections)?;
+        conn.sql.execute_batch("BEGIN IMMEDIATE").doing("making a mailbox")?;
+        meta::write(&conn.sql, info)?;
+        conn.sql
+            .execute(
+                "INSERT INTO counter VALUES(1, ?, 1, 1, 1)",
+                [crate::special::FIRST_FREE_ID.cast_signed()],
+            )
+            .doing("making a mailbox")?;
+        folders::create_standard(&conn.sql)?;
+        conn.sql.execute_batch("COMMIT").doing("making a mailbox")?;
+        drop(conn);
+        // The file's name is durable before the account is.
+        File::open(self.dir.join(MAILBOX_DIR)).and_then(|dir| dir.sync_all()).doing("making a mailbox")
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SqliteStore {
+    async fn run<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Shared) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let shared = Arc::clone(&self.0);
+        self.0.pool.run(move || f(&shared)).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn account(&self, name: &str) -> StoreResult<Option<Account>> {
+        let key = crate::account::key(name);
+        self.run(move |shared| shared.directory.find("key", &key)).await
+    }
+
+    async fn account_by_dn(&self, legacy_dn: &str) -> StoreResult<Option<Account>> {
+        let key = crate::account::key(legacy_dn);
+        self.run(move |shared| shared.directory.find("dn_key", &key)).await
+    }
+
+    async fn accounts(&self, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<Account>> {
+        let after = crate::cursor::text(after)?.unwrap_or_default().to_owned();
+        self.run(move |shared| shared.directory.page(&after, limit.max(1))).await
+    }
+
+    async fn create_account(&self, account: NewAccount) -> StoreResult<Account> {
+        crate::account::validate(&account)?;
+        self.run(move |shared| {
+            let account = directory::account(account)?;
+            shared.directory.check_free(&account)?;
+            let info = MailboxInfo {
+                mailbox_guid: account.mailbox_guid,
+                repl_guid: crate::account::random_guid()?,
+                display_name: account.display_name.clone(),
+                legacy_dn: account.legacy_dn.clone(),
+                smtp_address: account.smtp_address.clone(),
+            };
+            shared.create_mailbox(&info)?;
+            shared.directory.insert(&account)?;
+            Ok(account)
+        })
+        .await
+    }
+
+    async fn set_password_hash(&self, name: &str, password_hash: &str) -> StoreResult<()> {
+        let (key, password_hash) = (crate::account::key(name), password_hash.to_owned());
+        self.run(move |shared| shared.directory.set_password_hash(&key, password_hash)).await
+    }
+
+    async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {
+        let info = self.run(move |shared| Ok(shared.core(mailbox_guid)?.info.clone())).await?;
+        Ok(Arc::new(SqliteMailbox::new(Arc::clone(&self.0), Arc::new(info))))
+    }
+}

@@ -1,0 +1,160 @@
+//! The file of accounts.
+
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::{ErrorCode, OptionalExtension, Row, params};
+use watertight_ledger::Kind;
+use watertight_mapi::store::{Account, Cursor, NewAccount, Page, StoreError, StoreResult, legacy_dn};
+use watertight_wire::Guid;
+
+use super::{
+    checksum::Sum,
+    error::{Doing, corrupt},
+    schema::{Access, Conn, DIRECTORY},
+};
+use crate::account::{key, random_guid};
+
+/// The file of accounts, open.
+pub(super) struct Directory(Mutex<Conn>);
+
+const COLUMNS: &str = "name, display_name, smtp_address, legacy_dn, mailbox, password_hash, sum";
+
+impl Directory {
+    pub(super) fn open(path: &Path, connections: &Kind) -> StoreResult<Self> {
+        Ok(Self(Mutex::new(DIRECTORY.open(path, Access::Create, connections)?)))
+    }
+
+    /// The accounts in a file that is open already.
+    pub(super) fn new(conn: Conn) -> Self {
+        Self(Mutex::new(conn))
+    }
+
+    fn conn(&self) -> MutexGuard<'_, Conn> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account whose column has that value.
+    pub(super) fn find(&self, column: &'static str, value: &str) -> StoreResult<Option<Account>> {
+        let text = format!("SELECT {COLUMNS} FROM account WHERE {column} = ?");
+        let conn = self.conn();
+        let mut statement = conn.sql.prepare_cached(&text).doing("looking for an account")?;
+        let found = statement.query_row([value], |row| Ok(take(row))).optional();
+        found.doing("looking for an account")?.transpose()
+    }
+
+    /// Accounts whose key is above `after`.
+    pub(super) fn page(&self, after: &str, limit: usize) -> StoreResult<Page<Account>> {
+        let text = format!("SELECT {COLUMNS} FROM account WHERE key > ? ORDER BY key LIMIT ?");
+        let conn = self.conn();
+        let mut statement = conn.sql.prepare_cached(&text).doing("listing accounts")?;
+        let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let rows =
+            statement.query_map(params![after, one_more], |row| Ok(take(row))).doing("listing accounts")?;
+        let mut items = Vec::new();
+        for row in rows {
+            items.push(row.doing("listing accounts")??);
+        }
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|a: &Account| Cursor(key(&a.name).into_bytes()));
+        Ok(Page { items, next })
+    }
+
+    /// Refuses a name or address that is taken.
+    pub(super) fn check_free(&self, account: &Account) -> StoreResult<()> {
+        if self.find("key", &key(&account.name))?.is_some() {
+            return Err(name_taken(account));
+        }
+        if !account.smtp_address.is_empty() && self.find("smtp_key", &key(&account.smtp_address))?.is_some() {
+            return Err(StoreError::Exists(format!("an account with the address {}", account.smtp_address)));
+        }
+        Ok(())
+    }
+
+    /// Writes a new account.
+    pub(super) fn insert(&self, account: &Account) -> StoreResult<()> {
+        let result = self.conn().sql.execute(
+            "INSERT INTO account VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                key(&account.name),
+                account.name,
+                account.display_name,
+                account.smtp_address,
+                key(&account.smtp_address),
+                account.legacy_dn,
+                key(&account.legacy_dn),
+                account.mailbox_guid.to_bytes(),
+                account.password_hash,
+                sum(account)
+            ],
+        );
+        match result {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                Err(name_taken(account))
+            }
+            other => other.doing("writing an account").map(drop),
+        }
+    }
+
+    pub(super) fn set_password_hash(&self, name_key: &str, password_hash: String) -> StoreResult<()> {
+        let mut account = self.find("key", name_key)?.ok_or(StoreError::NotFound("account"))?;
+        account.password_hash = password_hash;
+        self.conn()
+            .sql
+            .execute(
+                "UPDATE account SET password_hash = ?, sum = ? WHERE key = ?",
+                params![account.password_hash, sum(&account), name_key],
+            )
+            .doing("writing an account")?;
+        Ok(())
+    }
+}
+
+/// The account of those parts, with a mailbox GUID of its own.
+pub(super) fn account(new: NewAccount) -> StoreResult<Account> {
+    Ok(Account {
+        legacy_dn: legacy_dn(&new.name),
+        mailbox_guid: random_guid()?,
+        name: new.name,
+        display_name: new.display_name,
+        smtp_address: new.smtp_address,
+        password_hash: new.password_hash,
+    })
+}
+
+fn name_taken(account: &Account) -> StoreError {
+    StoreError::Exists(format!("an account named {}", account.name))
+}
+
+fn take(row: &Row<'_>) -> StoreResult<Account> {
+    let read = || -> rusqlite::Result<(Account, i64)> {
+        let account = Account {
+            name: row.get(0)?,
+            display_name: row.get(1)?,
+            smtp_address: row.get(2)?,
+            legacy_dn: row.get(3)?,
+            mailbox_guid: Guid::from_bytes(row.get(4)?),
+            password_hash: row.get(5)?,
+        };
+        Ok((account, row.get(6)?))
+    };
+    let (account, stored) = read().doing("reading an account")?;
+    if stored != sum(&account) {
+        return Err(corrupt(format!("the account {} does not fit its checksum", account.name)));
+    }
+    Ok(account)
+}
+
+fn sum(account: &Account) -> i64 {
+    Sum::new(6)
+        .bytes(account.name.as_bytes())
+        .bytes(account.display_name.as_bytes())
+        .bytes(account.smtp_address.as_bytes())
+        .bytes(account.legacy_dn.as_bytes())
+        .bytes(&account.mailbox_guid.to_bytes())
+        .bytes(account.password_hash.as_bytes())
+        .finish()
+}
