@@ -1,7 +1,9 @@
+use core::fmt;
+
 use watertight_wire::Guid;
 
 /// An account and its mailbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// The login name, as it was given.
     pub name: String,
@@ -18,7 +20,7 @@ pub struct Account {
 }
 
 /// What an account is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewAccount {
     /// The login name: 1 to 64 characters without `/`, `:`, `\` and control characters.
     pub name: String,
@@ -40,4 +42,28 @@ pub fn legacy_dn(name: &str) -> String {
         "/o=Watertight/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn={}",
         name.to_lowercase()
     )
+}
+
+// The password's hash is left out of both: they may be logged.
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("name", &self.name)
+            .field("display_name", &self.display_name)
+            .field("smtp_address", &self.smtp_address)
+            .field("legacy_dn", &self.legacy_dn)
+            .field("mailbox_guid", &self.mailbox_guid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAccount")
+            .field("name", &self.name)
+            .field("display_name", &self.display_name)
+            .field("smtp_address", &self.smtp_address)
+            .finish_non_exhaustive()
+    }
 }

@@ -242,6 +242,7 @@ impl Core {
     }
 
     /// Runs something on the connection that writes, outside any transaction.
+    #[cfg(test)]
     pub(super) fn with_writer<T>(&self, f: impl FnOnce(&Connection) -> T) -> T {
         f(&locked(&self.writer).sql)
     }
