@@ -1,8 +1,12 @@
 //! The client against a server that answers with captured bytes, and against one that does everything wrong.
 
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod download;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod ledger;
