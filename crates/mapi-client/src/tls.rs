@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::error::{Error, ReachError, SetupError, TrustError};
 
@@ -14,26 +17,92 @@ pub(crate) fn config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, SetupErr
     let mut roots = RootCertStore::empty();
     // A system without roots may still reach a server whose authority is given.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = extra {
-        let bad = |why: String| SetupError::Roots { path: path.display().to_string(), why };
-        let mut found = false;
-        for cert in CertificateDer::pem_file_iter(path).map_err(|e| bad(e.to_string()))? {
-            let cert = cert.map_err(|e| bad(e.to_string()))?;
-            roots.add(cert).map_err(|e| bad(e.to_string()))?;
-            found = true;
-        }
-        if !found {
-            return Err(bad("no certificate in PEM form in it".to_owned()));
-        }
+    let given = extra.map(certificates).transpose()?.unwrap_or_default();
+    let bad = |why: String| SetupError::Roots {
+        path: extra.map_or_else(|| "the system's roots".to_owned(), |path| path.display().to_string()),
+        why,
+    };
+    for certificate in &given {
+        roots.add(certificate.clone()).map_err(|e| bad(e.to_string()))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|e| SetupError::Roots { path: "TLS".to_owned(), why: e.to_string() })?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .map_err(|e| bad(e.to_string()))?;
+    let mut config = if given.is_empty() {
+        builder.with_root_certificates(roots).with_no_client_auth()
+    } else {
+        let by_authority = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|e| bad(e.to_string()))?;
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(OrGiven { by_authority, given }))
+            .with_no_client_auth()
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The certificates in a PEM file, at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let bad = |why: String| SetupError::Roots { path: path.display().to_string(), why };
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| bad(e.to_string()))?;
+    if found.is_empty() { Err(bad("no certificate in PEM form in it".to_owned())) } else { Ok(found) }
+}
+
+/// Trusts what an authority vouches for, and the very certificate that the person gave, where the server shows it as
+/// its own: self-signed ones usually call themselves authorities, and no authority may be a server.
+#[derive(Debug)]
+struct OrGiven {
+    by_authority: Arc<WebPkiServerVerifier>,
+    given: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for OrGiven {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = self.by_authority.verify_server_cert(own, chain, name, ocsp, now);
+        match verdict {
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.given.iter().any(|given| given == own) =>
+            {
+                rustls::client::verify_server_name(&ParsedCertificate::try_from(own)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.by_authority.verify_tls12_signature(message, own, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.by_authority.verify_tls13_signature(message, own, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.by_authority.supported_verify_schemes()
+    }
 }
 
 /// What a failed handshake means.
@@ -50,6 +119,8 @@ pub(crate) fn failure(host: &str, address: &str, error: &std::io::Error) -> Erro
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. } => TrustError::NotInDate { host },
+            // A self-signed certificate that calls itself an authority (webpki has a reason of its own for it).
+            other if format!("{other:?}").contains("CaUsedAsEndEntity") => TrustError::UnknownIssuer { host },
             other => TrustError::Other { host, why: other.to_string() },
         }
         .into(),

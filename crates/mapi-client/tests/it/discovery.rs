@@ -36,7 +36,10 @@ async fn refusals_are_told_apart() {
     for (n, why) in [(69, "code 600: Invalid Request"), (61, "its answer has no LegacyDN")] {
         bench.replay.autodiscover(captured(n));
         let error = ask().await;
-        assert!(matches!(&error, Error::Discovery(DiscoveryError::Unusable { why: w, .. }) if w == why), "{error:?}");
+        assert!(
+            matches!(&error, Error::Discovery(DiscoveryError::Unusable { why: w, .. }) if w == why),
+            "{error:?}"
+        );
     }
     bench.replay.autodiscover("this is no XML <");
     assert!(matches!(ask().await, Error::Discovery(DiscoveryError::Unusable { .. })));
@@ -58,11 +61,15 @@ async fn redirections_are_followed_on_the_same_host_and_not_for_ever() {
     let to = |location: String| Fault::Status(302, vec![("Location", location)]);
     let autodiscover = || When::request("Autodiscover");
     bench.replay.fault(autodiscover(), to("/Autodiscover/other.xml".to_owned()));
-    bench.replay.fault(autodiscover(), to(format!("http://{}/autodiscover/third.xml", bench.replay.address())));
+    bench
+        .replay
+        .fault(autodiscover(), to(format!("http://{}/autodiscover/third.xml", bench.replay.address())));
     bench.replay.fault(autodiscover(), Fault::Status(503, vec![("Retry-After", "0".to_owned())]));
     assert_eq!(bench.connector.discover("u4@test.local").await.unwrap().legacy_dn, bench.dn);
 
-    for elsewhere in ["https://other.example/autodiscover/", "http://other.example/x", "https://127.0.0.1/x", "//x", ""] {
+    for elsewhere in
+        ["https://other.example/autodiscover/", "http://other.example/x", "https://127.0.0.1/x", "//x", ""]
+    {
         bench.replay.fault(autodiscover(), to(elsewhere.to_owned()));
         let error = bench.connector.discover("u4@test.local").await.unwrap_err();
         assert!(matches!(error, Error::Discovery(DiscoveryError::Redirect { .. })), "{elsewhere}: {error:?}");

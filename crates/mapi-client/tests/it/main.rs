@@ -10,3 +10,5 @@ mod faults;
 mod kit;
 #[cfg(test)]
 mod ledger;
+#[cfg(test)]
+mod tls;
