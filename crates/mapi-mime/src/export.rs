@@ -145,8 +145,8 @@ impl Writer<'_> {
                 self.out.field(&format!("Content-Type: {essence}; charset=us-ascii"))?;
                 self.out.end_of_line()
             }
-            Node::Plain(prop, params) => self.plain(content, prop, params, top.is_some()),
-            Node::Html(prop, params) => self.html(content, prop, params, top.is_some()),
+            Node::Plain(prop, params) => self.plain(content, prop, params),
+            Node::Html(prop, params) => self.html(content, prop, params),
             Node::Rtf(prop) => self.rtf(prop),
             Node::File(attachment) => self.file(attachment, top),
             Node::Entity(attachment) => self.entity(attachment),

@@ -43,7 +43,8 @@ impl Default for ImportOptions {
 
 /// Makes a message of a mail. Malformed mail is taken as far as it can be read, and nothing of it is dropped.
 ///
-/// An envelope line ("From …") at the start is no part of the mail and stays with the transport form only.
+/// An envelope line ("From …") or a byte order mark at the start is no part of the mail and stays with the transport
+/// form only.
 ///
 /// # Errors
 /// When there is nothing, or more than the limit.
@@ -55,7 +56,8 @@ pub fn import(raw: &[u8], options: &ImportOptions) -> Result<MessageContent, Imp
     if len > options.max_len {
         return Err(ImportError::TooLarge { len, limit: options.max_len });
     }
-    let mut content = message(&Entity::parse(raw, MAX_DEPTH), MAX_DEPTH, raw);
+    let mail = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
+    let mut content = message(&Entity::parse(mail, MAX_DEPTH), MAX_DEPTH, mail);
     if let Some(key) = options.search_key {
         content.props.set(tags::SEARCH_KEY, key.to_vec());
     }

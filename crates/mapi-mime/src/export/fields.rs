@@ -67,11 +67,6 @@ fn line(field: &Field) -> String {
     }
 }
 
-/// Whether a header is that of a mail which somebody has sent; such a one came with all the fields that it has.
-fn is_complete(header: &Header) -> bool {
-    ["From", "Date", "Message-ID", "Received", "Return-Path"].iter().any(|name| header.has(name))
-}
-
 struct Made<'h> {
     header: &'h Header,
     lines: &'h mut Vec<String>,
@@ -80,8 +75,8 @@ struct Made<'h> {
 impl Made<'_> {
     fn of_properties(&mut self, content: &MessageContent) {
         let props = &content.props;
-        if is_complete(self.header) {
-            // A received mail has no Bcc; one that was sent or is a draft may have it in the table only.
+        if !self.header.fields.is_empty() {
+            // The header that a mail came with has all the fields that it came with. Bcc may be in the table only.
             self.add("Bcc", &address_list(&recipients(content, 3)));
             return;
         }

@@ -1,7 +1,5 @@
 //! Parts: bodies and attachments.
 
-use std::borrow::Cow;
-
 use watertight_mapi::{
     PropValue,
     prop::{Prop, PropBag, PropData, PropType, tags},
@@ -28,14 +26,11 @@ impl Writer<'_> {
         content: &MessageContent,
         prop: &Prop,
         params: &[(String, String)],
-        at_top: bool,
     ) -> Result<(), ExportError> {
         let page = codepage(&content.props);
         let stats = self.stats(prop, page)?;
         let charset = if stats.high == 0 { "us-ascii" } else { "utf-8" };
-        let of_html = content.props.find(tags::HTML).is_some();
-        let id = text(&content.props, tags::BODY_CONTENT_ID).filter(|_| !of_html && !at_top);
-        self.text_part("text/plain", charset, params, id, &stats)?;
+        self.text_part("text/plain", charset, params, &stats)?;
         self.encode(prop, page, stats.text_encoding())
     }
 
@@ -45,7 +40,6 @@ impl Writer<'_> {
         content: &MessageContent,
         prop: &Prop,
         params: &[(String, String)],
-        at_top: bool,
     ) -> Result<(), ExportError> {
         let page = codepage(&content.props);
         let stats = self.stats(prop, page)?;
@@ -57,9 +51,17 @@ impl Writer<'_> {
         };
         let wide = label.starts_with("utf-16");
         let label = if label == "us-ascii" && stats.high > 0 { "utf-8" } else { &label };
-        let id = text(&content.props, tags::BODY_CONTENT_ID).filter(|_| !at_top);
-        self.text_part("text/html", label, params, id, &stats)?;
-        self.encode(prop, page, if wide { Encoding::Base64 } else { stats.text_encoding() })
+        self.text_part("text/html", label, params, &stats)?;
+        // A server may leave terminators in it.
+        if wide || !stats.nul {
+            return self.encode(prop, page, if wide { Encoding::Base64 } else { stats.text_encoding() });
+        }
+        let mut encoder = Encoder::new(stats.text_encoding());
+        let out = &mut self.out;
+        large::pieces(prop.tag.ty(), &prop.value, page, self.large, &mut |piece| {
+            piece.split(|byte| *byte == 0).try_for_each(|part| encoder.write(part, out))
+        })?;
+        encoder.finish(out)
     }
 
     fn text_part(
@@ -67,7 +69,6 @@ impl Writer<'_> {
         essence: &str,
         charset: &str,
         params: &[(String, String)],
-        id: Option<Cow<'_, str>>,
         stats: &Stats,
     ) -> Result<(), ExportError> {
         let mut line = format!("Content-Type: {essence}; charset={charset}");
@@ -75,9 +76,6 @@ impl Writer<'_> {
             line.push_str(&words::parameter(name, value));
         }
         self.out.field(&line)?;
-        if let Some(id) = id {
-            self.out.field(&format!("Content-ID: <{}>", one_line(&id)))?;
-        }
         self.transfer_encoding(stats.text_encoding())?;
         self.out.end_of_line()
     }

@@ -90,6 +90,8 @@ pub(super) struct Stats {
     pub(super) high: u64,
     /// NUL, bare CR and other control characters but tab.
     pub(super) controls: bool,
+    /// NUL.
+    pub(super) nul: bool,
     /// A line of more than 998 bytes.
     pub(super) long_lines: bool,
     /// A line that starts as our boundaries do.
@@ -115,6 +117,10 @@ impl Stats {
                 b'\r' => continue,
                 b'\t' | b' '..=b'~' => {}
                 0x80.. => self.high += 1,
+                0 => {
+                    self.controls = true;
+                    self.nul = true;
+                }
                 _ => self.controls = true,
             }
             if let Some(slot) = usize::try_from(self.line).ok().and_then(|at| self.front.get_mut(at)) {

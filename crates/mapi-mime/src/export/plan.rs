@@ -1,6 +1,7 @@
 //! Which parts a mail has.
 
 use watertight_mapi::{
+    PropValue,
     prop::{Prop, PropBag, PropData, PropType, tags},
     store::{Attachment, MessageContent},
 };
@@ -203,6 +204,10 @@ fn attached<'a>(
     }
     let is_multipart =
         text(props, tags::ATTACH_MIME_TAG).is_some_and(|t| t.to_ascii_lowercase().starts_with("multipart/"));
+    // Some servers keep a multipart entity without parts as an attachment without bytes.
+    if is_multipart && (is_empty(data) || data.is_some_and(is_blank)) {
+        return Ok(None);
+    }
     if is_multipart
         && let Some(data) = data
         && is_entity(data, large)?
@@ -210,6 +215,10 @@ fn attached<'a>(
         return Ok(Some(Node::Entity(attachment)));
     }
     Ok(Some(Node::File(attachment)))
+}
+
+fn is_blank(data: &Prop) -> bool {
+    matches!(&data.value, PropData::Inline(PropValue::Binary(bytes)) if bytes.trim_ascii().is_empty())
 }
 
 /// Whether the bytes start with the fields of a multipart entity.

@@ -2,7 +2,6 @@
 
 use watertight_mapi::prop::{PropBag, tags};
 
-use super::part::content_id;
 use crate::{
     charset::{self, CP_ASCII, CP_UTF8},
     mime::Entity,
@@ -18,7 +17,6 @@ pub(super) fn set_plain(props: &mut PropBag, entity: &Entity<'_>) {
     let bytes = entity.content();
     let text = charset::decode(&bytes, entity.charset());
     props.set(tags::BODY, crlf(&text));
-    set_content_id(props, entity);
     if props.find(tags::HTML).is_none() {
         props.set(tags::NATIVE_BODY, NATIVE_PLAIN);
         props.set(tags::INTERNET_CODEPAGE, page(entity, &bytes).unwrap_or(CP_UTF8));
@@ -29,7 +27,6 @@ pub(super) fn set_plain(props: &mut PropBag, entity: &Entity<'_>) {
 pub(super) fn set_html(props: &mut PropBag, entity: &Entity<'_>) {
     let bytes = entity.content();
     props.set(tags::NATIVE_BODY, NATIVE_HTML);
-    set_content_id(props, entity);
     match page(entity, &bytes) {
         Some(page) => {
             props.set(tags::INTERNET_CODEPAGE, page);
@@ -39,13 +36,6 @@ pub(super) fn set_html(props: &mut PropBag, entity: &Entity<'_>) {
             props.set(tags::INTERNET_CODEPAGE, CP_UTF8);
             props.set(tags::HTML, charset::decode(&bytes, entity.charset()).into_owned().into_bytes());
         }
-    }
-}
-
-/// PidTagBodyContentId — [MS-OXCMSG] 2.2.1.58.7; that of the HTML form where both have one.
-fn set_content_id(props: &mut PropBag, entity: &Entity<'_>) {
-    if let Some(id) = content_id(entity) {
-        props.set(tags::BODY_CONTENT_ID, id);
     }
 }
 

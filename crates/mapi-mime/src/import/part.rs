@@ -251,7 +251,7 @@ fn short_name(name: &str) -> String {
     }
 }
 
-pub(super) fn content_id(entity: &Entity<'_>) -> Option<String> {
+fn content_id(entity: &Entity<'_>) -> Option<String> {
     let id = ids(entity.header.first("Content-ID")?.value());
     let id = bare_id(&id);
     (!id.is_empty()).then(|| id.to_owned())

@@ -2,5 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+mod assemble;
+mod captures;
 mod compare;
 mod corpus;

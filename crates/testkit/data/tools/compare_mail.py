@@ -6,7 +6,7 @@
 EXPECTED and ACTUAL are each a file with one mail, an mbox file (*.mbox, *.mbox.txt) or a directory, which is read
 with everything below it (a Maildir, a Maildir++ tree, a directory of .eml files; tmp/ and files of programs are left
 out). Mails are matched by file name where both sides have the same names, else by what is in them: first those that are
-equal, then by Message-ID, then by likeness.
+equal, then those with the same Message-ID or most of the same words, the most alike first.
 
 Compared are, decoded: every header field but those of the MIME structure, in order; the mailboxes of address fields;
 each part in order: type, file name, Content-ID, text (text/plain and text/html: the decoded characters with line ends
@@ -21,9 +21,10 @@ The report is one JSON object: messages, equal, differences [{expected, actual, 
 missing, extra, tolerated {name: how often}, ok. Exit status 0 when ok, 1 when not, 2 for wrong usage.
 
 Readings that apply to both sides and hide nothing that mail can say: bytes above 127 in header fields and in text that
-declares no charset for them are read as UTF-8, else as Windows-1252, and ISO-8859-1 as Windows-1252; a multipart entity
+declares no charset for them are read as UTF-8, else as Windows-1252, and C1 control characters (of ISO-8859-1) as Windows-1252; a multipart entity
 without parts is text; a boundary that should be in quotes but is not is put in quotes; line ends of an attachment that
-is neither base64 nor binary are those of the mail; an envelope line (From, >From) is no part of a mail.
+is neither base64 nor binary are those of the mail; an envelope line (From, >From) and a byte order mark before a mail are
+no part of it; blanks and line ends at the end of a text do not count.
 """
 import argparse
 import difflib
@@ -44,20 +45,32 @@ ADDRESS = {'from', 'sender', 'to', 'cc', 'bcc', 'reply-to'}
 
 # What may be tolerated, and why it cannot or need not be otherwise.
 TOLERANCES = {
-    'text-alternative': 'a server makes a plain text of an HTML body; the mail then has it as an alternative',
-    'made-up-name': 'a server gives a file name to an attachment that came without one',
-    'malformed-name': 'a file name as an encoded word, or without quotes: read whole, where Python reads less',
+    # What MAPI cannot hold, or what Python reads in another way.
     'empty-multipart': 'a multipart entity without parts and without text is not made again',
-    'part-order': 'the body comes first, whatever preceded it',
-    'content-id-of-text': 'MAPI has one Content-ID for the body, not one for each form of it',
-    'type-of-nothing': 'a body without any text has no type where MAPI keeps none',
-    'blank-before-colon': 'a field with a blank before its colon is a field; Python ends the header there',
     'empty-boundary': 'a multipart entity with an empty boundary stays text as a whole',
+    'type-of-nothing': 'a body without any text has no type where MAPI keeps none',
+    'part-order': 'the body comes first, whatever preceded it',
+    'content-id-of-body': 'nothing refers to the body; its Content-ID is not kept',
+    'malformed-name': 'a file name as an encoded word, or without quotes: read whole, where Python reads less',
+    'line-that-is-no-field': 'a header goes on after a line that is no field (or has a blank before its colon); for Python it ends',
+    # Only where the fields are made of properties (--essentials).
     'malformed-address': 'an address field that RFC 5322 does not allow: read in another way than Python does',
     'name-from-comment': 'the comment after an address is its name',
     'blanks-in-name': 'blanks between the encoded words of a name are not part of it',
     'more-than-one-from': 'MAPI has one sender',
     'unreadable-date': 'a date that RFC 5322 does not allow, or whose zone Python does not see',
+    # What a server (gromox 3.10) had made of the mail when it gave it out.
+    'text-alternative': 'it makes a plain text of an HTML body; the mail then has it as an alternative',
+    'made-up-name': 'it gives a name to an attachment that came without one',
+    'lost-name-of-message': 'it keeps no file name of an embedded message',
+    'lost-report-part': 'it reads message/delivery-status and message/disposition-notification and does not keep them',
+    'lost-character': 'it drops or replaces characters that the declared charset does not have',
+    'lost-end': 'it drops the last line end of an attachment, or the bytes of an incomplete base64 group',
+    'lost-header': 'it gives up on the header of a mail and keeps all of it as text',
+    'lost-first-field': 'it takes a byte order mark for a part of the first name in a header and drops the field',
+    'other-parts': 'it cuts a malformed multipart entity in another way',
+    'blank-first-line': 'it takes the line that ends the empty header of a part for text',
+    'enriched-text': 'it makes HTML of text/enriched',
 }
 
 
@@ -133,6 +146,7 @@ def mailboxes(msg):
 
 
 def lines(text):
+    text = re.sub('[\x80-\x9f]', lambda match: cp1252(ord(match.group(0))), text)
     return re.sub(r'\r\n|\r', '\n', text)
 
 
@@ -181,22 +195,27 @@ def leaves(msg, depth=0):
         else:
             leaf['size'] = len(raw)
             leaf['sha256'] = hashlib.sha256(raw).hexdigest()
+            leaf['front'] = hashlib.sha256(raw[:64]).hexdigest()
             if str(msg.get('Content-Transfer-Encoding', '')).strip().lower() not in ('base64', 'binary'):
                 leaf['as lines'] = hashlib.sha256(re.sub(rb'\r\n', b'\n', raw)).hexdigest()
     yield leaf
 
 
 def model(msg, depth=0):
-    return {'headers': headers(msg), 'mailboxes': mailboxes(msg), 'leaves': list(leaves(msg, depth))}
+    return {'bom': False, 'headers': headers(msg), 'mailboxes': mailboxes(msg), 'leaves': list(leaves(msg, depth))}
 
 
 def parse(raw):
+    bom = raw.startswith(b'\xef\xbb\xbf')
+    raw = raw[3:] if bom else raw
     raw = re.sub(rb'(?im)^(content-type:[^\n]*(?:\n[ \t][^\n]*)*?boundary=)([^"\s;]*[^"\s;\w.+-][^"\s;]*)', rb'\1"\2"', raw)
     # An envelope line is no part of the mail.
     raw = re.sub(rb'(?m)(\n\r?\n)>From [^\n]*\n(?=[\w-]+:)', rb'\1', raw)
     if raw.startswith(b'From '):
         raw = raw.split(b'\n', 1)[1] if b'\n' in raw else b''
-    return model(email.message_from_bytes(raw, policy=policy()))
+    parsed = model(email.message_from_bytes(raw, policy=policy()))
+    parsed['bom'] = bom
+    return parsed
 
 
 def load(path):
@@ -236,6 +255,9 @@ class Comparison:
                     'tolerated': name if name in self.tolerate else None})
 
     def message(self, a, b, where, out):
+        if 'lost-header' in self.tolerate and self.is_text_as_a_whole(a, b):
+            self.add(out, where, 'lost-header', a['headers'][:3], clip(b['leaves'][0]['text']))
+            return
         if self.essentials:
             self.essential_fields(a, b, where, out)
         elif a['headers'] != b['headers']:
@@ -245,11 +267,23 @@ class Comparison:
             if self.essentials:
                 was, got = essential_mailboxes(name, a), essential_mailboxes(name, b)
             if was != got:
-                self.add(out, f'{where}mailboxes of {name}', self.kind_of_mailboxes(name, a, was, got), was, got)
+                self.add(out, f'{where}mailboxes of {name}', self.kind_of_mailboxes(name, a, b, was, got), was, got)
         self.leaves(a['leaves'], b['leaves'], where, out)
 
     @staticmethod
-    def kind_of_mailboxes(name, a, was, got):
+    def is_text_as_a_whole(a, b):
+        """Whether most words of the header and the texts of a are in the one text of b, whose header ends early."""
+        kept = [h for h in b['headers'] if h[0] != 'date']
+        if len(b['leaves']) != 1 or len(kept) >= len(a['headers']) or kept != a['headers'][:len(kept)]:
+            return False
+        text = b['leaves'][0].get('text', '')
+        values = [v for _, v in a['headers'] if '=?' not in v and v.isascii()] + \
+                 [leaf['text'] for leaf in a['leaves'] if 'text' in leaf and '=' not in text]
+        words = set(re.findall(r'\w+', ' '.join(values)))
+        return len(words & set(re.findall(r'\w+', text))) > 0.8 * len(words)
+
+    @staticmethod
+    def kind_of_mailboxes(name, a, b, was, got):
         raw = a['mailboxes'].get('raw', {}).get(name, '')
         same_addresses = [w[1] for w in was] == [g[1] for g in got]
         if same_addresses and all(w[0] == g[0] or '(' in raw and all(plain(word) in plain(raw) for word in g[0].split())
@@ -257,8 +291,11 @@ class Comparison:
             return 'name-from-comment'
         if same_addresses and all(plain(w[0]) == plain(g[0]) for w, g in zip(was, got)):
             return 'blanks-in-name'
-        if not was and re.match(r'[\w-]+[ \t]+:', next((leaf.get('text', '') for leaf in a['leaves']), '')):
-            return 'blank-before-colon'
+        text = next((leaf.get('text', '') for leaf in a['leaves']), '')
+        if not was and re.search(r'^(From|To|[\w-]+[ \t]+): ', text, re.M):
+            return 'line-that-is-no-field'
+        if a['bom'] and a['headers'] and a['headers'][0][0] == name and not got:
+            return 'lost-first-field'
         if name == 'from' and len(was) > 1 and got == was[:1]:
             return 'more-than-one-from'
         if name in a['mailboxes'].get('malformed', []):
@@ -282,13 +319,22 @@ class Comparison:
                 self.add(out, f'{where}field {name}', f'field-{name}', was, got)
 
     def fields(self, a, b, where, out):
-        split = re.match(r'[\w-]+[ \t]+:', next((leaf.get('text', '') for leaf in a['leaves']), ''))
+        text = next((leaf.get('text', '') for leaf in a['leaves']), '')
+        split = re.match(r'[\w-]+[ \t]+:', text) or re.search(r'^(From|Received|Subject): ', text, re.M)
+        bom = a['bom']
         a, b = a['headers'], b['headers']
         matcher = difflib.SequenceMatcher(None, a, b, autojunk=False)
         for op, i, j, k, m in matcher.get_opcodes():
             if op != 'equal':
                 names = sorted({n for n, _ in a[i:j]} | {n for n, _ in b[k:m]})
-                name = 'blank-before-colon' if split and not a[i:j] else 'header ' + ' '.join(names)
+                name = 'header ' + ' '.join(names)
+                if split and len(a[i:j]) <= 1:
+                    name = 'line-that-is-no-field'
+                if bom and (i, j) == (0, 1) and not b[k:m]:
+                    name = 'lost-first-field'
+                if len(a[i:j]) == len(b[k:m]) and all(n == o and len(w) == len(v) + sum(c > '~' for c in w) and
+                                                      re.sub('[^ -~]', '', w) == v for (n, w), (o, v) in zip(a[i:j], b[k:m])):
+                    name = 'lost-character'
                 self.add(out, f'{where}header', name, a[i:j], b[k:m])
 
     def leaves(self, a, b, where, out):
@@ -300,12 +346,20 @@ class Comparison:
                 if [leaf['type'] for leaf in a] == kinds[:at] + kinds[at + 1:]:
                     self.add(out, f'{where}part {at}', 'text-alternative', None, b[at]['text'][:200])
                     del b[at]
+        lost = [leaf for leaf in a if leaf['type'] in ('message/delivery-status', 'message/disposition-notification')]
+        if len(a) > len(b) and lost and len(a) - len(lost) == len(b):
+            a = [leaf for leaf in a if leaf not in lost]
+            self.add(out, f'{where}parts', 'lost-report-part', list(map(shown, lost)), None)
         hollow = [leaf for leaf in a if leaf.get('hollow')]
         if len(a) > len(b) and hollow:
             a = [leaf for leaf in a if not leaf.get('hollow')]
             self.add(out, f'{where}parts', 'empty-multipart', len(hollow), 0)
         if len(a) != len(b):
-            self.add(out, f'{where}parts', 'number of parts', list(map(shown, a)), list(map(shown, b)))
+            name = 'other-parts' if 'other-parts' in self.tolerate else 'number of parts'
+            self.add(out, f'{where}parts', name, list(map(shown, a)), list(map(shown, b)))
+            return
+        if 'other-parts' in self.tolerate and len(a) == 1 and a[0]['type'] == 'text/html' and '\n--' in b[0].get('text', ''):
+            self.add(out, f'{where}parts', 'other-parts', list(map(shown, a)), list(map(shown, b)))
             return
         if 'part-order' in self.tolerate and [leaf['type'] for leaf in a] != [leaf['type'] for leaf in b]:
             body = next((n for n, leaf in enumerate(a) if leaf['type'] in ('text/plain', 'text/html')), 0)
@@ -320,19 +374,30 @@ class Comparison:
                 was, got = x.get(key), y.get(key)
                 if was == got or key == 'text' and was is not None and got is not None and was.rstrip() == got.rstrip():
                     continue
-                if key in ('sha256', 'size') and x.get('as lines') in (y['sha256'], y.get('as lines')):
+                if key in ('sha256', 'size') and x.get('as lines') and x['as lines'] in (y.get('sha256'), y.get('as lines')):
                     continue
                 name = key
+                if key == 'name' and was and got and got in (re.sub('[^ -~]', '?', was), asked(was)):
+                    name = 'lost-character'
+                if key == 'text' and was and got and was.strip('\n') == got.strip('\n'):
+                    name = 'blank-first-line'
+                if key == 'name' and 'message' in x and was and not got:
+                    name = 'lost-name-of-message'
+                if key in ('sha256', 'size') and 0 < x.get('size', 0) - y.get('size', 0) < 4 and x['front'] == y['front']:
+                    name = 'lost-end'
+                if x['type'] == 'text/enriched' and y['type'] == 'text/html' and key in ('type', 'text'):
+                    name = 'enriched-text'
                 if key == 'name' and got and got.startswith(was or '') and plain(got) in plain(unwrapped(x['described'])):
                     name = 'malformed-name'
                 if key == 'type' and not (x.get('text', 'x').strip() or y.get('text', 'x').strip()):
                     name = 'type-of-nothing'
                 if key == 'text' and was and got and was.strip() in got and got.startswith('--\n'):
                     name = 'empty-boundary'
-                if key == 'text' and was and got and was.endswith(got) and re.match(r'[\w-]+[ \t]+:', was):
-                    name = 'blank-before-colon'
-                if key == 'cid' and x['type'] == 'text/plain' and was and not got:
-                    name = 'content-id-of-text'
+                if key == 'text' and was and got and was.rstrip().endswith(got.rstrip()) and \
+                        re.search(r'^([\w-]+[ \t]+|From|Subject):', was, re.M):
+                    name = 'line-that-is-no-field'
+                if key == 'cid' and x['type'] in ('text/plain', 'text/html') and was and not got:
+                    name = 'content-id-of-body'
                 if key == 'name' and not was and re.fullmatch(r'attachment\d+\.\w+', got or ''):
                     name = 'made-up-name'
                 self.add(out, here + key, name, clip(was), clip(got))
@@ -371,6 +436,11 @@ def unwrapped(text):
     return re.sub(r'=\?[^?]+\?[BbQq]\?[^?]*\?=', word, text)
 
 
+def asked(text):
+    """With a question mark for each byte of a character that is not ASCII."""
+    return ''.join(c if c.isascii() else '?' * len(c.encode('utf-8', 'replace')) for c in text)
+
+
 def clip(value):
     return value if not isinstance(value, str) or len(value) < 600 else value[:600] + f'… ({len(value)} characters)'
 
@@ -383,7 +453,7 @@ def first(m, name):
     return next((v for n, v in m['headers'] if n == name), None)
 
 
-def match(expected, actual, comparison):
+def match(expected, actual):
     """Pairs of names, names without a pair on each side."""
     if set(expected) == set(actual) or len(expected) == len(actual) == 1:
         return list(zip(sorted(expected), sorted(actual))), [], []
@@ -405,17 +475,23 @@ def match(expected, actual, comparison):
     for a, m in list(left.items()):
         if index.get(exactly(m)):
             take(a, index[exactly(m)].pop(0))
+    words = {id(m): set(re.findall(r'\w+', exactly(m))) for m in [*left.values(), *right.values()]}
     candidates = []
     for a, m in left.items():
         for b, n in right.items():
             same_id = first(m, 'message-id') is not None and first(m, 'message-id') == first(n, 'message-id')
-            found = len(comparison.differences(m, n))
-            like = len(set(map(tuple, m['headers'])) & set(map(tuple, n['headers'])))
-            if same_id or like:
-                candidates.append((not same_id, found, -like, a, b))
-    for _, _, _, a, b in sorted(candidates):
+            apart = len(words[id(m)] ^ words[id(n)])
+            if same_id or apart < len(words[id(m)] | words[id(n)]) / 2:
+                candidates.append((apart, not same_id, a, b))
+    for _, _, a, b in sorted(candidates):
         if a in left and b in right:
             take(a, b)
+    # A mail that a server took as text as a whole: the words of the header are in it.
+    for a, m in list(left.items()):
+        of_header = set(re.findall(r'\w+', ' '.join(v for _, v in m['headers'])))
+        near = max(right, key=lambda b: len(of_header & words[id(right[b])]), default=None)
+        if near is not None and len(of_header & words[id(right[near])]) > 0.8 * len(of_header):
+            take(a, near)
     return pairs, sorted(left), sorted(right)
 
 
@@ -439,7 +515,7 @@ def main():
     comparison = Comparison(args.essentials, set(args.tolerate))
     expected = {name: parse(raw) for name, raw in load(args.expected).items()}
     actual = {name: parse(raw) for name, raw in load(args.actual).items()}
-    pairs, missing, extra = match(expected, actual, comparison)
+    pairs, missing, extra = match(expected, actual)
     report = {'messages': len(expected), 'equal': 0, 'differences': [], 'missing': missing, 'extra': extra, 'tolerated': {}}
     for a, b in pairs:
         found = comparison.differences(expected[a], actual[b])
