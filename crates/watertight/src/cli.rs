@@ -222,9 +222,6 @@ pub struct Sync {
     /// A command that prints the password.
     #[arg(long, value_name = "COMMAND", group = "secret")]
     pub password_command: Option<String>,
-    /// A command that prints an OAuth token (sent as Bearer).
-    #[arg(long, value_name = "COMMAND", group = "secret")]
-    pub token_command: Option<String>,
     /// Trust the certificates in this file (PEM) too.
     #[arg(long, value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,

@@ -1,12 +1,178 @@
 //! `watertight sync`
 
-use anyhow::Result;
+pub mod progress;
 
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use indicatif::HumanBytes;
+use watertight_ledger::Ledger;
+use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Options};
+use watertight_sync::{Report, SyncError};
+use zeroize::Zeroizing;
+
+use super::on_runtime;
 use crate::cli::{Common, Sync};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
+use crate::secret;
+use progress::{Bars, time};
 
 /// Runs the command.
 pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
-    let _ = (args, common);
+    // What is wrong with the command line is said before a password is asked for.
+    let endpoint = endpoint(&args.server, &args.user)?;
+    let password = password(args)?;
+    let credentials = Credentials::new(args.user.clone(), password.as_str()).map_err(|e| client(e.into()))?;
+    let ledger = Ledger::new("watertight");
+    let report = on_runtime(2, sync(args, common, endpoint, &credentials, &ledger))?;
+    print(&report, args, common)?;
+    Ok(if report.left_out.is_empty() { Exit::Done } else { Exit::Partial })
+}
+
+fn password(args: &Sync) -> Result<Zeroizing<String>> {
+    match (&args.password_file, &args.password_command) {
+        (Some(file), _) => secret::from_file(file),
+        (None, Some(command)) => secret::from_command(command),
+        (None, None) => secret::from_environment_or_prompt(&format!("Password of {}: ", args.user)),
+    }
+}
+
+/// The mailbox endpoint: as it was given, or where servers have it when only the server was.
+fn endpoint(server: &str, user: &str) -> Result<Endpoint> {
+    let endpoint = Endpoint::parse(server).map_err(|e| client(e.into()))?;
+    let (path, query) = match endpoint.target().split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (endpoint.target(), None),
+    };
+    let path = if path == "/" { "/mapi/emsmdb/" } else { path };
+    let target = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => format!("{path}?MailboxId={}", encoded(user)),
+    };
+    Ok(endpoint.with_target(&target))
+}
+
+/// As a value in a query.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'@' => {
+                out.push(byte.into())
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
+async fn sync(
+    args: &Sync,
+    common: &Common,
+    endpoint: Endpoint,
+    credentials: &Credentials,
+    ledger: &Ledger,
+) -> Result<Report> {
+    let options = Options { tls_ca: args.tls_ca.clone(), ..Options::default() };
+    let connector = Connector::new(endpoint, credentials, options, ledger).map_err(client)?;
+    let dn = match &args.user_dn {
+        Some(dn) => dn.clone(),
+        None => {
+            let host = connector.endpoint().host();
+            let address =
+                if args.user.contains('@') { args.user.clone() } else { format!("{}@{host}", args.user) };
+            discover(&connector, &args.user, &address).await?
+        }
+    };
+    let _ = (common, dn, ledger);
     anyhow::bail!("not there yet")
+}
+
+/// The user's DN, as Autodiscover on the server says it: for the login name, or for the address made of it.
+async fn discover(connector: &Connector, user: &str, address: &str) -> Result<String> {
+    match connector.discover(user).await {
+        Ok(found) => Ok(found.legacy_dn),
+        Err(error) if error.class() == ErrorClass::SignIn && user != address => {
+            match connector.discover(address).await {
+                Ok(found) => Ok(found.legacy_dn),
+                Err(_) => Err(client(error)),
+            }
+        }
+        Err(error) => Err(client(error)),
+    }
+}
+
+/// One run without any display, for the demo.
+pub async fn once(connector: &Connector, dn: &str, maildir: &Path, ledger: &Ledger) -> Result<Report> {
+    let _ = (connector, dn, maildir, ledger);
+    anyhow::bail!("not there yet")
+}
+
+/// An error of the client with its exit status.
+fn client(error: watertight_mapi_client::Error) -> anyhow::Error {
+    let exit = match error.class() {
+        ErrorClass::SignIn => Exit::SignIn,
+        ErrorClass::Reach | ErrorClass::SessionLost => Exit::Reach,
+        ErrorClass::Setup => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    // Its text says what to do.
+    anyhow!(Failure { exit, what: error.to_string(), cure: None })
+}
+
+fn print(report: &Report, args: &Sync, common: &Common) -> Result<()> {
+    if common.json {
+        println!("{}", serde_json::to_string(report)?);
+        return Ok(());
+    }
+    if common.quiet {
+        return Ok(());
+    }
+    println!(
+        "{}{}; {} folders, {} requests, {} received, {} sent, {}",
+        if args.dry_run { "would do: " } else { "" },
+        tally(report),
+        report.folders,
+        report.requests,
+        HumanBytes(report.bytes_received),
+        HumanBytes(report.bytes_sent),
+        time(Duration::from_secs_f64(report.seconds.max(0.0))),
+    );
+    if !report.left_out.is_empty() {
+        println!("{} left out (listed above)", report.left_out.len());
+    }
+    Ok(())
+}
+
+/// What was done, in words.
+pub fn tally(report: &Report) -> String {
+    let tally = &report.tally;
+    let done = [
+        (tally.added, "new"),
+        (tally.changed, "changed"),
+        (tally.flags, "flags"),
+        (tally.moved, "moved"),
+        (tally.removed, "removed"),
+        (tally.conflicts, "changed here"),
+    ];
+    let parts: Vec<String> =
+        done.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if parts.is_empty() { "nothing changed".into() } else { parts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_alone_is_enough() {
+        let target = |server: &str| endpoint(server, "anna b").unwrap().target().to_owned();
+        assert_eq!(target("https://h.example"), "/mapi/emsmdb/?MailboxId=anna%20b");
+        assert_eq!(target("https://h.example/"), "/mapi/emsmdb/?MailboxId=anna%20b");
+        assert_eq!(target("https://h.example/m/"), "/m/?MailboxId=anna%20b");
+        assert_eq!(target("https://h.example/m/?MailboxId=x@y"), "/m/?MailboxId=x@y");
+        let wrong = endpoint("http://mail.example.org/", "anna").unwrap_err();
+        assert_eq!(wrong.downcast_ref::<Failure>().map(|f| f.exit), Some(Exit::Usage));
+    }
 }

@@ -88,15 +88,7 @@ fn message(path: &Path, folder: &[String], sink: &mut dyn Sink) -> ControlFlow<(
 
 /// The flags at the end of a name: `…:2,FRS`.
 fn flags(name: &str) -> Flags {
-    let letters = name.rsplit_once(":2,").map_or("", |(_, letters)| letters);
-    Flags {
-        seen: letters.contains('S'),
-        replied: letters.contains('R'),
-        passed: letters.contains('P'),
-        flagged: letters.contains('F'),
-        draft: letters.contains('D'),
-        trashed: letters.contains('T'),
-    }
+    Flags::parse(name.rsplit_once(":2,").map_or("", |(_, letters)| letters))
 }
 
 #[cfg(test)]

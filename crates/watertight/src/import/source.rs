@@ -62,6 +62,20 @@ pub struct Flags {
     pub trashed: bool,
 }
 
+impl Flags {
+    /// From the letters of a Maildir file's name.
+    pub fn parse(letters: &str) -> Self {
+        Self {
+            seen: letters.contains('S'),
+            replied: letters.contains('R'),
+            passed: letters.contains('P'),
+            flagged: letters.contains('F'),
+            draft: letters.contains('D'),
+            trashed: letters.contains('T'),
+        }
+    }
+}
+
 /// What takes the items.
 pub trait Sink {
     /// A message.

@@ -1,0 +1,103 @@
+//! How a run looks while it goes on.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use watertight_sync::{Action, LeftOut, Progress};
+
+/// A bar for each folder that is being synchronized; warnings and what was left out as lines.
+pub struct Bars {
+    bars: MultiProgress,
+    /// The bars of folders at work, by path.
+    folders: Mutex<HashMap<String, ProgressBar>>,
+    shown: bool,
+    /// List what is done, as a dry run does.
+    list: bool,
+    /// Nothing but warnings.
+    quiet: bool,
+}
+
+impl Bars {
+    /// Bars on a terminal; lines elsewhere.
+    pub fn new(quiet: bool, list: bool) -> Self {
+        Self {
+            bars: MultiProgress::new(),
+            folders: Mutex::default(),
+            shown: !quiet && !list && std::io::stderr().is_terminal(),
+            list,
+            quiet,
+        }
+    }
+
+    fn with(&self, folder: &str, f: impl FnOnce(&ProgressBar)) {
+        if let Some(bar) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
+            f(bar);
+        }
+    }
+
+    fn line(&self, text: String) {
+        // Above the bars, where there are any.
+        if !self.shown || self.bars.println(&text).is_err() {
+            eprintln!("{text}");
+        }
+    }
+}
+
+impl Progress for Bars {
+    fn folder_begins(&self, folder: &str) {
+        if !self.shown {
+            return;
+        }
+        let bar = self.bars.add(ProgressBar::new(0));
+        if let Ok(style) = ProgressStyle::with_template("{msg:30!} {wide_bar} {pos}/{len} {eta}") {
+            bar.set_style(style);
+        }
+        bar.set_message(folder.to_owned());
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), bar);
+    }
+
+    fn folder_total(&self, folder: &str, messages: u64, _bytes: u64) {
+        self.with(folder, |bar| bar.set_length(messages));
+    }
+
+    fn message(&self, folder: &str, _bytes: u64) {
+        self.with(folder, |bar| bar.inc(1));
+    }
+
+    fn folder_ends(&self, folder: &str) {
+        let bar = self.folders.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
+
+    fn action(&self, action: &Action) {
+        if self.list {
+            println!("{action}");
+        }
+    }
+
+    fn left_out(&self, what: &LeftOut) {
+        if !self.quiet {
+            let message = what.message.as_deref().unwrap_or("the folder");
+            self.line(format!("left out: {}: {message}: {}", what.folder, what.reason));
+        }
+    }
+
+    fn warning(&self, text: &str) {
+        self.line(format!("warning: {text}"));
+    }
+}
+
+/// A time as people say it.
+pub fn time(elapsed: Duration) -> String {
+    if elapsed < Duration::from_secs(1) {
+        format!("{} ms", elapsed.as_millis().max(1))
+    } else {
+        format!("{:.1} s", elapsed.as_secs_f64())
+    }
+}

@@ -1,0 +1,177 @@
+use std::fs;
+use std::process::Stdio;
+
+use crate::harness::{House, PASSWORD, corpus, count, ended, maildir, small_maildir, watertight};
+
+#[test]
+fn help_has_examples_and_usage_errors_are_2() {
+    for command in ["demo", "serve", "import", "sync"] {
+        let help = ended(watertight().args([command, "--help"])).good();
+        assert!(help.stdout.contains("Example"), "{command}: {}", help.stdout);
+    }
+    assert_eq!(ended(watertight().arg("no-such-command")).code(), Some(2));
+    assert_eq!(ended(watertight().args(["sync", "--user", "x"])).code(), Some(2));
+}
+
+#[test]
+fn an_account_is_made_once() {
+    let house = House::new();
+    assert!(house.dn.ends_with("/cn=Recipients/cn=anna"), "{}", house.dn);
+    let again = ended(
+        watertight()
+            .args(["user", "add", "anna", "--data"])
+            .arg(house.data())
+            .arg("--password-file")
+            .arg(house.password()),
+    );
+    assert_eq!(again.code(), Some(1));
+    assert!(again.stderr.contains("exists"), "{}", again.stderr);
+    assert!(!again.stderr.contains(PASSWORD));
+}
+
+#[test]
+fn an_import_is_counted_and_repeating_it_changes_nothing() {
+    let house = House::new();
+    let first = ended(&mut house.import(&[corpus()])).good().json();
+    let files = fs::read_dir(corpus()).unwrap().count();
+    assert_eq!(first["imported"], files, "{first}");
+    let second = ended(&mut house.import(&[corpus()])).good().json();
+    assert_eq!((second["imported"].as_u64(), second["already"].as_u64()), (Some(0), Some(files as u64)));
+    fs::write(house.path("winmail.dat"), b"\x78\x9f\x3e\x22\0\0").unwrap();
+    let partial = ended(&mut house.import(&[house.path("winmail.dat")]));
+    assert_eq!(partial.code(), Some(5));
+    assert_eq!(partial.json()["skipped"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_mailbox_is_synchronized_and_then_nothing_changes() {
+    let house = House::new();
+    small_maildir(&house.path("source"), 100);
+    ended(&mut house.import(&[house.path("source")])).good();
+    let server = house.serve(&[]);
+    let mail = house.path("mail");
+    let dry = ended(house.sync(&server.url, &mail).arg("--dry-run")).good().json();
+    assert_eq!(dry["added"], 100, "{dry}");
+    assert!(!mail.exists(), "a dry run touches nothing");
+    let first = ended(&mut house.sync(&server.url, &mail)).good().json();
+    assert_eq!((first["version"].as_u64(), first["added"].as_u64()), (Some(1), Some(100)), "{first}");
+    assert_eq!(maildir(&mail), maildir(&house.path("source")), "the same bytes in the same folders");
+    let second = ended(&mut house.sync(&server.url, &mail)).good().json();
+    for key in ["added", "changed", "removed", "moved", "flags", "conflicts"] {
+        assert_eq!(second[key], 0, "{key}: {second}");
+    }
+    assert!(second["bytes_received"].as_u64().unwrap() < 20_000, "{second}");
+    // A state that is lost is made again from the tree: nothing is downloaded, nothing is doubled.
+    for file in fs::read_dir(mail.join("watertight")).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_string_lossy().starts_with("state.db") {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
+    let third = ended(&mut house.sync(&server.url, &mail)).good().json();
+    assert_eq!((third["added"].as_u64(), third["removed"].as_u64()), (Some(0), Some(0)), "{third}");
+    assert_eq!(count(&mail), 100);
+    server.stop();
+}
+
+#[test]
+fn failures_have_their_exit_status_and_a_cure() {
+    let house = House::new();
+    let server = house.serve(&[]);
+    let mail = house.path("mail");
+    fs::write(house.path("wrong"), "wrong password\n").unwrap();
+    let sync = |user: &str, password: &str, url: &str| {
+        ended(
+            watertight()
+                .args(["sync", "--user", user, "--server", url, "--password-file"])
+                .arg(house.path(password))
+                .arg("--maildir")
+                .arg(&mail),
+        )
+    };
+    let wrong = sync("anna", "wrong", &server.url);
+    assert_eq!(wrong.code(), Some(3), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("password"), "{}", wrong.stderr);
+    assert_eq!(sync("nobody", "password", &server.url).code(), Some(3));
+    let url = server.url.clone();
+    server.stop();
+    let gone = sync("anna", "password", &url);
+    assert_eq!(gone.code(), Some(4), "{}", gone.stderr);
+    assert_eq!(sync("anna", "password", "not a url").code(), Some(2));
+    assert_eq!(sync("anna", "password", "http://mail.example.org/").code(), Some(2));
+    assert!(!mail.exists(), "nothing is half-made");
+
+    let server = house.serve(&[]);
+    fs::create_dir_all(&mail).unwrap();
+    fs::write(mail.join("letter"), "mine").unwrap();
+    let foreign = sync("anna", "password", &server.url);
+    assert_eq!(foreign.code(), Some(1), "{}", foreign.stderr);
+    assert_eq!(fs::read(mail.join("letter")).unwrap(), b"mine");
+    server.stop();
+}
+
+#[test]
+fn no_secret_is_in_any_log() {
+    let house = House::new();
+    ended(&mut house.import(&[corpus()])).good();
+    let server = house.serve(&["-vvv"]);
+    let synced = ended(house.sync(&server.url, &house.path("mail")).arg("-vvv")).good();
+    let logged = server.stop();
+    // base64("anna:p4ss…")
+    for secret in [PASSWORD, "YW5uYTpwNHNzLXcwcmQ"] {
+        assert!(!synced.stderr.contains(secret), "the client logged a secret");
+        assert!(!synced.stdout.contains(secret));
+        assert!(!logged.contains(secret), "the server logged a secret");
+    }
+    assert!(synced.stderr.len() > 1000 && logged.len() > 1000, "there were logs to look at");
+}
+
+#[test]
+fn tls_is_used_and_its_trust_is_asked_for() {
+    let house = House::new();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    fs::write(house.path("cert.pem"), made.cert.pem()).unwrap();
+    fs::write(house.path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let (cert, key) = (house.path("cert.pem"), house.path("key.pem"));
+    let server = house.serve(&["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]);
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    let url = format!("https://localhost:{}/mapi/emsmdb/", server.address().1);
+    let mail = house.path("mail");
+    let refused = ended(&mut house.sync(&url, &mail));
+    assert_eq!(refused.code(), Some(4), "{}", refused.stderr);
+    assert!(refused.stderr.contains("certificate"), "{}", refused.stderr);
+    ended(house.sync(&url, &mail).arg("--tls-ca").arg(&cert)).good();
+    server.stop();
+}
+
+#[test]
+fn the_demo_ends_with_nothing_held() {
+    let demo = ended(watertight().arg("demo").stdin(Stdio::null())).good();
+    assert!(demo.stdout.contains("0 held"), "{}", demo.stdout);
+    assert!(demo.stdout.contains("watertight sync --server"), "{}", demo.stdout);
+    let house = House::new();
+    let kept = house.path("demo");
+    ended(watertight().args(["demo", "--json", "--dir"]).arg(&kept)).good().json();
+    assert!(count(&kept.join("Maildir")) > 30);
+    let again = ended(watertight().args(["demo", "--dir"]).arg(&kept));
+    assert_eq!(again.code(), Some(2), "a directory that holds something is not used: {}", again.stderr);
+}
+
+#[test]
+fn a_store_is_checked_and_copied_while_it_serves() {
+    let house = House::new();
+    small_maildir(&house.path("source"), 60);
+    ended(&mut house.import(&[house.path("source")])).good();
+    let server = house.serve(&[]);
+    ended(watertight().args(["store", "check", "--data"]).arg(house.data())).good();
+    let copy = house.path("copy");
+    ended(watertight().args(["store", "backup", "--data"]).arg(house.data()).arg("--to").arg(&copy)).good();
+    server.stop();
+    ended(watertight().args(["store", "check", "--data"]).arg(&copy)).good();
+    let server = crate::harness::Served::start(
+        watertight().args(["serve", "--http", "127.0.0.1:0", "--data"]).arg(&copy),
+    );
+    ended(&mut house.sync(&server.url, &house.path("mail"))).good();
+    assert_eq!(maildir(&house.path("mail")), maildir(&house.path("source")));
+    server.stop();
+}
