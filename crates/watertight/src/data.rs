@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use watertight_ledger::Ledger;
 use watertight_mapi::store::{Account, Mailbox, Store};
-use watertight_store::MemoryStore as SqliteStore;
+use watertight_store::SqliteStore;
 
 use crate::exit::{Exit, Failure};
 
@@ -23,8 +23,10 @@ pub async fn open(dir: &Path, ledger: &Ledger) -> Result<SqliteStore> {
 
 /// Opens a data directory, made when it is not there.
 pub async fn open_or_make(dir: &Path, ledger: &Ledger) -> Result<SqliteStore> {
-    let _ = (dir, ledger);
-    Ok(SqliteStore::new())
+    let (path, ledger) = (dir.to_owned(), ledger.clone());
+    tokio::task::spawn_blocking(move || SqliteStore::open(&path, &ledger))
+        .await?
+        .with_context(|| format!("cannot open the data directory {}", dir.display()))
 }
 
 /// The account and its mailbox.

@@ -23,7 +23,9 @@ pub fn run(args: &Serve, common: &Common) -> Result<Exit> {
 
 async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     let ledger = Ledger::new("watertight");
-    let store: Arc<dyn Store> = Arc::new(data::open(&args.data, &ledger).await?);
+    let store = data::open(&args.data, &ledger).await?;
+    store.claim().with_context(|| format!("cannot serve {}", args.data.display()))?;
+    let store: Arc<dyn Store> = Arc::new(store);
     let store = if args.no_transport_form { Arc::new(PlainStore(store)) } else { store };
     let mut config = ServerConfig::new(args.http);
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {

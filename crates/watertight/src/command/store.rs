@@ -1,12 +1,72 @@
 //! `watertight store`
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use indicatif::HumanBytes;
+use serde_json::json;
+use watertight_store::{CheckReport, Damage};
 
-use crate::cli::{Common, Store};
+use crate::cli::{Common, Store, StoreBackup, StoreCheck};
 use crate::exit::Exit;
 
 /// Runs the command.
 pub fn run(command: &Store, common: &Common) -> Result<Exit> {
-    let _ = (command, common);
-    anyhow::bail!("not there yet")
+    match command {
+        Store::Check(args) => check(args, common),
+        Store::Backup(args) => backup(args, common),
+    }
+}
+
+fn check(args: &StoreCheck, common: &Common) -> Result<Exit> {
+    let report = watertight_store::check(&args.data)
+        .with_context(|| format!("cannot check {}", args.data.display()))?;
+    if common.json {
+        println!("{}", as_json(&report));
+    } else {
+        if !common.quiet {
+            println!(
+                "{} mailboxes, {} folders, {} messages, {}, {} large values",
+                report.mailboxes,
+                report.folders,
+                report.messages,
+                HumanBytes(report.bytes),
+                report.large_values
+            );
+            report.notes.iter().for_each(|note| println!("note: {}: {}", note.file, note.what));
+        }
+        report.damage.iter().for_each(|damage| println!("DAMAGED: {}: {}", damage.file, damage.what));
+        if report.is_sound() {
+            println!("sound");
+        } else {
+            println!("restore the named files from a backup, or import their mail again");
+        }
+    }
+    Ok(if report.is_sound() { Exit::Done } else { Exit::Failed })
+}
+
+fn as_json(report: &CheckReport) -> serde_json::Value {
+    let list = |found: &[Damage]| -> Vec<_> {
+        found.iter().map(|d| json!({"file": d.file, "what": d.what})).collect()
+    };
+    json!({
+        "version": 1,
+        "sound": report.is_sound(),
+        "mailboxes": report.mailboxes,
+        "folders": report.folders,
+        "messages": report.messages,
+        "large_values": report.large_values,
+        "bytes": report.bytes,
+        "damage": list(&report.damage),
+        "notes": list(&report.notes),
+    })
+}
+
+fn backup(args: &StoreBackup, common: &Common) -> Result<Exit> {
+    let mailboxes = watertight_store::backup(&args.data, &args.to)
+        .with_context(|| format!("cannot copy {} to {}", args.data.display(), args.to.display()))?;
+    if common.json {
+        println!("{}", json!({"version": 1, "mailboxes": mailboxes}));
+    } else if !common.quiet {
+        println!("{mailboxes} mailboxes copied to {}", args.to.display());
+    }
+    Ok(Exit::Done)
 }
