@@ -1,11 +1,33 @@
 //! The ROP processor: what lies between an Execute request and the store — [MS-OXCROPS].
 
-use std::sync::Arc;
+mod attachment;
+mod dispatch;
+mod execute;
+mod folder;
+mod handles;
+mod logon;
+mod message;
+mod names;
+mod object;
+mod property;
+mod recipient;
+mod stream;
+mod table;
+mod text;
+mod value;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use watertight_ledger::{Entry, Ledger};
-use watertight_mapi::MapiCode;
-use watertight_mapi::store::{Account, Store};
-use watertight_wire::{Reader, WireError};
+use watertight_mapi::{
+    MapiCode,
+    rop::{Request, ResponseBody},
+    store::{Account, Store, StoreError},
+};
+
+use handles::Handles;
+use logon::Logon;
+use object::Object;
 
 /// What a session is made of: who connected, and what Connect said.
 #[derive(Clone)]
@@ -38,8 +60,63 @@ pub struct Room {
 
 /// Logons, handles and everything behind them, of one session context. Dropping it releases all of it.
 pub struct Session {
-    _origin: Origin,
+    origin: Origin,
+    logons: BTreeMap<u8, Arc<Logon>>,
+    handles: Handles,
     _entry: Entry,
+}
+
+/// What a ROP did.
+struct Answer {
+    /// Success, or a warning.
+    code: MapiCode,
+    /// The fields of the response.
+    body: ResponseBody,
+    /// The object that it opened.
+    opened: Option<Object>,
+}
+
+impl Answer {
+    /// Success.
+    const fn of(body: ResponseBody) -> Self {
+        Self { code: MapiCode::Success, body, opened: None }
+    }
+
+    /// Success, and an object for the output handle.
+    const fn opens(body: ResponseBody, object: Object) -> Self {
+        Self { code: MapiCode::Success, body, opened: Some(object) }
+    }
+}
+
+/// Why a ROP was refused.
+struct Refusal {
+    /// ReturnValue.
+    code: MapiCode,
+    /// The fields that the response has all the same, where they say more than that nothing was done.
+    body: Option<Box<ResponseBody>>,
+}
+
+impl From<MapiCode> for Refusal {
+    fn from(code: MapiCode) -> Self {
+        Self { code, body: None }
+    }
+}
+
+/// What comes of a ROP.
+type Outcome = Result<Answer, Refusal>;
+
+/// A refusal with nothing but its code.
+const fn refused(code: MapiCode) -> Outcome {
+    Err(Refusal { code, body: None })
+}
+
+/// The code of what the store refused; what is our own trouble is logged.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn failed(error: StoreError) -> MapiCode {
+    if matches!(error, StoreError::Backend { .. } | StoreError::Corrupt(_) | StoreError::Full(_)) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the store failed");
+    }
+    error.code()
 }
 
 impl Session {
@@ -47,33 +124,12 @@ impl Session {
     #[must_use]
     pub fn new(origin: Origin) -> Self {
         let entry = origin.ledger.kind("rop sessions").enter();
-        Self { _origin: origin, _entry: entry }
+        let handles = Handles::new(&origin.ledger);
+        Self { origin, logons: BTreeMap::new(), handles, _entry: entry }
     }
 
-    /// Runs the ROPs of one payload; returns the payloads of the response, at least one.
-    ///
-    /// Once called it runs to its end: a client that disappears does not cut it off.
-    ///
-    /// # Errors
-    /// The ErrorCode of the Execute response when nothing can be answered at all: [`MapiCode::RpcFormat`] for a
-    /// payload that cannot be parsed, [`MapiCode::BufferTooSmall`] when `room` cannot take any response.
-    pub async fn execute(&mut self, payload: &[u8], room: Room) -> Result<Vec<Vec<u8>>, MapiCode> {
-        let (rops, handles) = split(payload).map_err(|_| MapiCode::RpcFormat)?;
-        if !rops.is_empty() {
-            return Err(MapiCode::NotSupported);
-        }
-        let response = [&[2, 0], handles].concat();
-        if response.len() > room.payload {
-            return Err(MapiCode::BufferTooSmall);
-        }
-        Ok(vec![response])
+    /// The logon that a request names.
+    fn logon(&self, request: &Request) -> Result<Arc<Logon>, MapiCode> {
+        self.logons.get(&request.logon_id).cloned().ok_or(MapiCode::NullObject)
     }
-}
-
-/// RopSize, the ROPs, the server object handle table — [MS-OXCROPS] 2.2.1.
-fn split(payload: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
-    let mut r = Reader::new(payload, "RopInputBuffer");
-    let size = usize::from(r.u16("RopSize")?);
-    let rops = size.checked_sub(2).ok_or_else(|| r.invalid("RopSize", watertight_wire::to_u64(size)))?;
-    Ok((r.bytes(rops, "RopsList")?, r.take_rest()))
 }

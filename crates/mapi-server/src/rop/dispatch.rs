@@ -1,0 +1,115 @@
+//! Which ROP is done where — [MS-OXCROPS] 2.2.2.
+
+use watertight_mapi::{
+    MapiCode,
+    rop::{Request, RequestBody, RopId},
+};
+
+use super::{Outcome, Session, object::Object, refused};
+
+impl Session {
+    /// Does one ROP. `handles` is the table of the buffer; `limit` bounds the response.
+    pub(super) async fn dispatch(&mut self, request: &Request, handles: &[u32], limit: usize) -> Outcome {
+        use RequestBody as B;
+        if let B::Logon(body) = &request.body {
+            return self.rop_logon(request, body).await;
+        }
+        // The object that the ROP is done on. Three ROPs name it in their body.
+        let index = match &request.body {
+            B::SaveChangesMessage(body) => body.input_index,
+            B::SetMessageReadFlag(body) => body.input_index,
+            B::SaveChangesAttachment(body) => body.input_index,
+            _ => request.index,
+        };
+        let Some(&handle) = handles.get(usize::from(index)) else { return refused(MapiCode::NullObject) };
+        self.logon(request)?;
+        self.handles.get(request.logon_id, handle)?;
+        match &request.body {
+            B::GetReceiveFolder(body) => self.rop_get_receive_folder(request, body),
+            B::GetStoreState(_) => self.rop_get_store_state(request),
+            B::LongTermIdFromId(body) => self.rop_long_term_id_from_id(request, body),
+            B::IdFromLongTermId(body) => self.rop_id_from_long_term_id(request, body),
+            B::GetLocalReplicaIds(body) => self.rop_get_local_replica_ids(request, body).await,
+
+            B::OpenFolder(body) => self.rop_open_folder(request, body).await,
+            B::CreateFolder(body) => self.rop_create_folder(request, handle, body).await,
+            B::DeleteFolder(body) => self.rop_delete_folder(request, handle, body).await,
+            B::DeleteMessages(body) => {
+                self.rop_delete_messages(request, handle, &body.message_ids, false).await
+            }
+            B::HardDeleteMessages(body) => {
+                self.rop_delete_messages(request, handle, &body.message_ids, true).await
+            }
+            B::MoveCopyMessages(body) => self.rop_move_copy_messages(request, handle, handles, body).await,
+            B::SetReadFlags(body) => self.rop_set_read_flags(request, handle, body).await,
+            B::GetHierarchyTable(body) => self.rop_get_hierarchy_table(request, handle, body).await,
+            B::GetContentsTable(body) => self.rop_get_contents_table(request, handle, body).await,
+
+            B::SetColumns(body) => self.rop_set_columns(request, handle, body),
+            B::SortTable(body) => self.rop_sort_table(request, handle, body).await,
+            B::Restrict(body) => self.rop_restrict(request, handle, body).await,
+            B::QueryRows(body) => self.rop_query_rows(request, handle, body, limit).await,
+            B::QueryPosition(_) => self.rop_query_position(request, handle),
+            B::SeekRow(body) => self.rop_seek_row(request, handle, body),
+
+            B::OpenMessage(body) => self.rop_open_message(request, body, limit).await,
+            B::CreateMessage(body) => self.rop_create_message(request, body).await,
+            B::SaveChangesMessage(body) => self.rop_save_changes_message(request, handle, body).await,
+            B::SetMessageReadFlag(body) => self.rop_set_message_read_flag(request, handle, body).await,
+            B::ModifyRecipients(body) => self.rop_modify_recipients(request, handle, body),
+            B::RemoveAllRecipients(_) => self.rop_remove_all_recipients(request, handle),
+            B::ReadRecipients(body) => self.rop_read_recipients(request, handle, body, limit),
+            B::ReloadCachedInformation(_) => self.rop_reload_cached_information(request, handle, limit),
+
+            B::GetAttachmentTable(_) => self.rop_get_attachment_table(request, handle),
+            B::OpenAttachment(body) => self.rop_open_attachment(request, handle, body),
+            B::CreateAttachment(_) => self.rop_create_attachment(request, handle),
+            B::DeleteAttachment(body) => self.rop_delete_attachment(request, handle, body),
+            B::SaveChangesAttachment(_) => self.rop_save_changes_attachment(request, handle),
+            B::OpenEmbeddedMessage(body) => self.rop_open_embedded_message(request, handle, body, limit),
+
+            B::GetPropertiesSpecific(body) => {
+                self.rop_get_properties_specific(request, handle, body, limit).await
+            }
+            B::GetPropertiesAll(body) => self.rop_get_properties_all(request, handle, body, limit).await,
+            B::GetPropertiesList(_) => self.rop_get_properties_list(request, handle).await,
+            B::SetProperties(body) | B::SetPropertiesNoReplicate(body) => {
+                self.rop_set_properties(request, handle, body).await
+            }
+            B::DeleteProperties(body) => self.rop_delete_properties(request, handle, &body.tags).await,
+            B::DeletePropertiesNoReplicate(body) => {
+                self.rop_delete_properties(request, handle, &body.tags).await
+            }
+            B::GetPropertyIdsFromNames(body) => self.rop_get_property_ids_from_names(request, body).await,
+            B::GetNamesFromPropertyIds(body) => self.rop_get_names_from_property_ids(request, body).await,
+
+            B::OpenStream(body) => self.rop_open_stream(request, handle, body).await,
+            B::ReadStream(body) => self.rop_read_stream(request, handle, body, limit).await,
+            B::WriteStream(body) => self.rop_write_stream(request, handle, body).await,
+            B::SeekStream(body) => self.rop_seek_stream(request, handle, body),
+            B::SetStreamSize(body) => self.rop_set_stream_size(request, handle, body).await,
+            B::GetStreamSize(_) => self.rop_get_stream_size(request, handle),
+            B::CommitStream(_) => self.rop_commit_stream(request, handle).await,
+
+            other => {
+                tracing::debug!(rop = %other.id(), "a ROP that is not served here");
+                refused(MapiCode::NotSupported)
+            }
+        }
+    }
+
+    /// RopRelease — [MS-OXCROPS] 3.2.5.3. Releasing a logon releases all that was opened through it.
+    pub(super) fn rop_release(&mut self, request: &Request, handles: &[u32]) {
+        debug_assert_eq!(request.id(), RopId::Release, "only RopRelease comes here");
+        let Some(&handle) = handles.get(usize::from(request.index)) else { return };
+        if self.handles.get(request.logon_id, handle).is_err() {
+            return;
+        }
+        if let Some(slot) = self.handles.release(handle)
+            && matches!(slot.object, Object::Logon)
+        {
+            self.handles.release_logon(slot.logon_id);
+            self.logons.remove(&slot.logon_id);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Server object handles of a session — [MS-OXCROPS] 1.3.1, 3.2.1.
+
+use std::collections::HashMap;
+
+use watertight_ledger::{Entry, Kind, Ledger};
+use watertight_mapi::{MapiCode, rop::INVALID_HANDLE};
+
+use super::object::Object;
+
+/// The most objects that one session may hold open.
+const MOST: usize = 2048;
+
+/// The objects that a client holds open, by handle. Dropping it lets go of all.
+pub(super) struct Handles {
+    slots: HashMap<u32, Slot>,
+    next: u32,
+    kind: Kind,
+}
+
+/// One open object.
+pub(super) struct Slot {
+    /// The client's number for the logon that it belongs to.
+    pub(super) logon_id: u8,
+    /// The object.
+    pub(super) object: Object,
+    _entry: Entry,
+}
+
+impl Handles {
+    /// No object yet.
+    pub(super) fn new(ledger: &Ledger) -> Self {
+        Self { slots: HashMap::new(), next: 1, kind: ledger.kind("rop handles") }
+    }
+
+    /// Gives an object a handle.
+    pub(super) fn open(&mut self, logon_id: u8, object: Object) -> Result<u32, MapiCode> {
+        if self.slots.len() >= MOST {
+            return Err(MapiCode::MaxObjectsExceeded);
+        }
+        while self.next == INVALID_HANDLE || self.slots.contains_key(&self.next) {
+            self.next = self.next.wrapping_add(1);
+        }
+        let handle = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.slots.insert(handle, Slot { logon_id, object, _entry: self.kind.enter() });
+        Ok(handle)
+    }
+
+    /// The object of a handle, in that logon.
+    pub(super) fn get(&self, logon_id: u8, handle: u32) -> Result<&Object, MapiCode> {
+        match self.slots.get(&handle) {
+            Some(slot) if slot.logon_id == logon_id => Ok(&slot.object),
+            _ => Err(MapiCode::NullObject),
+        }
+    }
+
+    /// The object of a handle, in that logon, to be changed.
+    pub(super) fn get_mut(&mut self, logon_id: u8, handle: u32) -> Result<&mut Object, MapiCode> {
+        match self.slots.get_mut(&handle) {
+            Some(slot) if slot.logon_id == logon_id => Ok(&mut slot.object),
+            _ => Err(MapiCode::NullObject),
+        }
+    }
+
+    /// Lets go of an object.
+    pub(super) fn release(&mut self, handle: u32) -> Option<Slot> {
+        self.slots.remove(&handle)
+    }
+
+    /// Lets go of all objects of a logon.
+    pub(super) fn release_logon(&mut self, logon_id: u8) {
+        self.slots.retain(|_, slot| slot.logon_id != logon_id);
+    }
+}
