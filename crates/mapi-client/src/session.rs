@@ -123,7 +123,7 @@ impl Session {
     }
 
     pub(crate) fn requester(&self) -> Requester {
-        Requester { link: self.link.clone(), settings: Arc::clone(&self.settings) }
+        Requester::new(self.link.clone(), Arc::clone(&self.settings))
     }
 }
 
@@ -178,6 +178,10 @@ pub(crate) struct Requester {
 pub(crate) type Pending = oneshot::Receiver<Result<Executed, Error>>;
 
 impl Requester {
+    pub(crate) const fn new(link: Link, settings: Arc<Settings>) -> Self {
+        Self { link, settings }
+    }
+
     /// Sends a request now; the answer is waited for later.
     pub(crate) fn begin(&self, request: RopBuffer, max_rop_out: u32) -> Result<Pending, Error> {
         let (reply, answer) = oneshot::channel();

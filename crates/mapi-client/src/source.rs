@@ -200,3 +200,63 @@ impl Source {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use watertight_ledger::Ledger;
+    use watertight_mapi::http::ext::{self, Limits};
+    use watertight_testkit::captures;
+    use watertight_testkit::mutate::survive;
+    use watertight_wire::Wire as _;
+
+    use super::*;
+    use crate::actor::Link;
+    use crate::endpoint::{Credentials, Endpoint};
+    use crate::settings::Settings;
+
+    fn source(ledger: &Ledger) -> Source {
+        let endpoint = Endpoint::parse("http://127.0.0.1:1/").unwrap();
+        let credentials = Credentials::new("u", "p").unwrap();
+        let settings = Settings::new(endpoint, &credentials, crate::Options::default(), ledger).unwrap();
+        let (link, _) = Link::new();
+        let sync = ServerHandle::new(1, link.clone(), ledger.kind("handles").enter());
+        Source::new(Requester::new(link, Arc::new(settings)), (sync, None), None, Vec::new()).unwrap()
+    }
+
+    /// The answer of the capture in which nothing had changed: whatever is damaged, it is taken or refused.
+    #[test]
+    fn damaged_answers_do_no_harm() {
+        let exchange = captures::first_set().into_iter().find(|e| e.n == 71).unwrap();
+        let body = exchange.response_body();
+        let ledger = Ledger::new("test");
+        let mut taken = 0;
+        let mut read = |field: &[u8]| {
+            let Ok(payloads) = ext::unwrap(field, Limits::default()) else { return };
+            let buffers = payloads.iter().map(|payload| RopBuffer::from_bytes(&payload.bytes));
+            let Ok(buffers) = buffers.collect::<Result<Vec<_>, _>>() else { return };
+            taken += u32::from(source(&ledger).take_all(&buffers).is_ok());
+        };
+        let field = &body[16..body.len() - 4];
+        read(field);
+        survive(field, read);
+        assert!(taken > 1);
+        assert_eq!(ledger.held(), 0);
+    }
+
+    #[test]
+    fn a_download_without_bytes_ends() {
+        let ledger = Ledger::new("test");
+        let mut source = source(&ledger);
+        let empty = || {
+            let body = watertight_mapi::rop::transfer::FastTransferSourceGetBufferResponse {
+                transfer_status: 1,
+                ..Default::default()
+            };
+            RopResponse::success(0, ResponseBody::FastTransferSourceGetBuffer(body))
+        };
+        let refused = (0..2 * MAX_EMPTY).find(|_| source.take(empty()).is_err());
+        assert_eq!(refused, Some(MAX_EMPTY));
+    }
+}
