@@ -21,7 +21,7 @@ use watertight_mapi::rop::{INVALID_HANDLE, Request, RequestBody, Response, RopBu
 use watertight_wire::{Reader, Wire, Writer, to_usize};
 
 use crate::connector::Running;
-use crate::error::{Error, Lost, SetupError, SignInError};
+use crate::error::{Error, Lost, ReachError, SetupError, SignInError};
 use crate::handle::ServerHandle;
 use crate::session::SessionInfo;
 use crate::settings::Settings;
@@ -204,9 +204,6 @@ impl Actor {
             Ok(reply) => reply,
             Err(error) => {
                 self.transport.close();
-                if self.transport.has_cookies() {
-                    self.stage = Stage::OutOfStep;
-                }
                 return Err(error);
             }
         };
@@ -348,8 +345,10 @@ impl Actor {
     /// Ends the session context, also one that is out of step: the server holds things for it.
     async fn disconnect(&mut self) -> Result<(), Error> {
         let result = match self.stage {
-            Stage::New | Stage::Gone => Ok(()),
-            Stage::Connected | Stage::OutOfStep => {
+            Stage::Gone => Ok(()),
+            // A Connect that failed half way may have made a session context all the same.
+            Stage::New if !self.transport.has_cookies() => Ok(()),
+            Stage::New | Stage::Connected | Stage::OutOfStep => {
                 self.stage = Stage::Gone;
                 let body = Bytes::from(DisconnectRequest::default().to_bytes()?);
                 let patience = self.settings.options.goodbye_timeout;
@@ -357,7 +356,7 @@ impl Actor {
                 match tokio::time::timeout(patience, request).await {
                     Ok(Ok(_)) => Ok(()),
                     Ok(Err(error)) => Err(error),
-                    Err(_) => Err(crate::error::ReachError::Stalled {
+                    Err(_) => Err(ReachError::Stalled {
                         address: self.settings.endpoint.address(),
                         after: patience,
                     }

@@ -31,6 +31,9 @@ use crate::traffic::{Counted, Counters};
 /// More bytes of headers than this are not read.
 const MAX_HEADERS: usize = 64 << 10;
 
+/// Addresses of one name that are tried.
+const MAX_ADDRESSES: usize = 8;
+
 trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 
@@ -65,7 +68,7 @@ impl Connection {
         let address = endpoint.address();
         let opening = async {
             let entry = kind.enter();
-            let tcp = Counted { stream: connect(endpoint).await?, counters: Arc::clone(counters) };
+            let tcp = Counted { stream: connect(endpoint, timeout).await?, counters: Arc::clone(counters) };
             let socket: Box<dyn Socket> = match tls {
                 None => Box::new(tcp),
                 Some(config) => {
@@ -186,24 +189,30 @@ impl OrGone for () {
 impl<T, E> OrGone for Result<T, E> {}
 impl<T> OrGone for Option<T> {}
 
-async fn connect(endpoint: &Endpoint) -> Result<TcpStream, Error> {
+/// Tries the addresses of the host one after the other, each for its share of the time.
+async fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<TcpStream, Error> {
     let found = tokio::net::lookup_host((endpoint.host(), endpoint.port()))
         .await
         .map_err(|source| ReachError::Resolve { host: endpoint.host().to_owned(), source })?;
-    let mut last = None;
-    for address in found.filter(|a: &SocketAddr| endpoint.tls() || a.ip().is_loopback()) {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
+    let found: Vec<SocketAddr> =
+        found.filter(|a| endpoint.tls() || a.ip().is_loopback()).take(MAX_ADDRESSES).collect();
+    let share = timeout / u32::try_from(found.len().max(1)).unwrap_or(1);
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no usable address");
+    for address in found {
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
                 // Only latency depends on it.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
-            Err(e) => last = Some(e),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::from(io::ErrorKind::TimedOut),
         }
     }
-    let source = last
-        .unwrap_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no usable address"));
-    Err(ReachError::Connect { address: endpoint.address(), source }.into())
+    if last.kind() == io::ErrorKind::TimedOut {
+        return Err(ReachError::ConnectTimeout { address: endpoint.address(), after: timeout }.into());
+    }
+    Err(ReachError::Connect { address: endpoint.address(), source: last }.into())
 }
 
 fn stalled(address: &str, after: Duration) -> Error {

@@ -42,6 +42,17 @@ pub struct Discovered {
     pub mail_store: Option<String>,
 }
 
+impl Discovered {
+    /// The settings in a document that Autodiscover answered with; `None` when it has none.
+    #[must_use]
+    pub fn from_document(document: &[u8]) -> Option<Self> {
+        match document::read(document) {
+            Document::Settings(found) => Some(found),
+            _ => None,
+        }
+    }
+}
+
 impl Connector {
     /// Asks Autodiscover on the endpoint's host and port about an address.
     ///

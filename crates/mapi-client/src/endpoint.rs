@@ -9,7 +9,11 @@ use zeroize::Zeroizing;
 
 use crate::error::SetupError;
 
-/// The URL of a MAPI/HTTP mailbox endpoint (`https://HOST[:PORT]/mapi/emsmdb/[?MailboxId=…]`).
+/// The usual path of the mailbox endpoint.
+const DEFAULT_TARGET: &str = "/mapi/emsmdb/";
+
+/// The URL of a MAPI/HTTP mailbox endpoint (`https://HOST[:PORT]/mapi/emsmdb/[?MailboxId=…]`); without a path, the
+/// usual one is meant.
 ///
 /// INVARIANT: the scheme is `https`, or it is `http` and the host is this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +54,10 @@ impl Endpoint {
             None if tls => 443,
             None => 80,
         };
-        let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        let target = match uri.path_and_query().map(|target| target.as_str()) {
+            None | Some("/") => DEFAULT_TARGET.to_owned(),
+            Some(target) => target.to_owned(),
+        };
         Ok(Self { tls, host, port, target })
     }
 
@@ -192,7 +199,7 @@ mod tests {
         assert_eq!(e.host_header(), "[2001:db8::1]:8443");
         assert_eq!(e.to_string(), "https://[2001:db8::1]:8443/mapi/emsmdb/");
         let e = Endpoint::parse("https://h.example").unwrap();
-        assert_eq!((e.host_header().as_str(), e.target()), ("h.example", "/"));
+        assert_eq!((e.host_header().as_str(), e.target()), ("h.example", "/mapi/emsmdb/"));
     }
 
     #[test]

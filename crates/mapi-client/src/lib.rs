@@ -24,6 +24,8 @@ mod retry_after;
 mod session;
 mod settings;
 mod source;
+mod start;
+mod sync_options;
 mod tls;
 mod traffic;
 mod transport;
@@ -36,11 +38,12 @@ pub use endpoint::{Credentials, Endpoint};
 pub use error::{
     DiscoveryError, Error, ErrorClass, Lost, ProtocolError, ReachError, SetupError, SignInError, TrustError,
 };
-pub use folder::{Folder, SyncOptions};
+pub use folder::Folder;
 pub use handle::ServerHandle;
 pub use logon::{Logon, SpecialFolder};
 pub use mailbox::Mailbox;
 pub use options::{Backoff, Options};
 pub use session::{Replies, Session, SessionInfo};
 pub use source::Progress;
+pub use sync_options::SyncOptions;
 pub use traffic::Traffic;
