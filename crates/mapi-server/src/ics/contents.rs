@@ -329,9 +329,13 @@ impl Contents {
             ItemKind::Normal => &mut self.sent.normal,
             ItemKind::Associated => &mut self.sent.associated,
         };
-        set.insert(head.change_number.0);
+        // All up to `last` are seen in any case.
+        if head.change_number.0 > self.last {
+            set.insert(head.change_number.0);
+        }
     }
 
+    /// deletions — [MS-OXCFXICS] 2.2.4.3.3. Messages of a private mailbox do not expire: no MetaTagIdsetExpired.
     async fn deletions(
         &mut self,
         mailbox: &dyn Mailbox,
@@ -398,7 +402,7 @@ impl Contents {
                 mailbox.read_changes(self.config.folder, &known, next.as_ref(), PAGE).await.map_err(code)?;
             for head in page.items {
                 let id = head.id.0;
-                if let Some(cn) = head.read_change_number {
+                if let Some(cn) = head.read_change_number.filter(|cn| cn.0 > self.last) {
                     self.sent.reads.insert(cn.0);
                 }
                 if given.contains(id) && !self.sent.ids.contains(id) && !self.sent.gone.contains(id) {

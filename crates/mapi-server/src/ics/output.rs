@@ -150,7 +150,7 @@ impl Output {
     /// Ends the large value with zeros: the terminator of a string, or all that could not be read.
     fn end_large(&mut self) {
         let owed = to_usize(self.writer.owed()).min(PIECE);
-        self.writer.large_chunk(&[0; PIECE].get(..owed).unwrap_or_default());
+        self.writer.large_chunk([0; PIECE].get(..owed).unwrap_or_default());
         if self.writer.owed() == 0 {
             self.reading = None;
         }
