@@ -136,3 +136,47 @@ async fn two_hashes_at_once_and_no_more() {
     assert!(hashes.peak <= 2, "{hashes:?}");
     bed.end().await;
 }
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn credentials_and_cookies_are_in_no_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    // All tasks of this runtime are on this thread.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let bed = Bed::new().await;
+    let mut client = bed.client("u3").await;
+    client.connect().await;
+    let cookies = client.cookies.clone();
+    client.execute().await;
+    client.cookies.insert("MapiSequence".into(), "wrong".into());
+    assert_eq!(client.execute().await.code(), 15);
+    assert_eq!(ping(&mut client, Some(basic("u3", "secret guess"))).await.status, 401);
+    drop(client);
+    bed.end().await;
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("a sign-in failed") && text.contains("a request was refused"), "{text}");
+    let encoded = [basic("u3", PASSWORD), basic("u3", "secret guess")];
+    let secrets = ["Passw", PASSWORD, "secret guess", &encoded[0], &encoded[1]];
+    for secret in secrets.iter().copied().chain(cookies.values().map(String::as_str)) {
+        let secret = secret.trim_start_matches("Basic ");
+        assert!(!text.contains(secret), "{text}");
+    }
+}
