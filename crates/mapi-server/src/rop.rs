@@ -12,6 +12,7 @@ mod object;
 mod property;
 mod recipient;
 mod stream;
+mod sync;
 mod table;
 mod text;
 mod value;

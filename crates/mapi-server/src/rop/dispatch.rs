@@ -6,6 +6,7 @@ use watertight_mapi::{
 };
 
 use super::{Outcome, Session, object::Object, refused};
+use crate::ics::{CopyFlags, CopyTags};
 
 impl Session {
     /// Does one ROP. `handles` is the table of the buffer; `limit` bounds the response.
@@ -90,6 +91,29 @@ impl Session {
             B::SetStreamSize(body) => self.rop_set_stream_size(request, handle, body).await,
             B::GetStreamSize(_) => self.rop_get_stream_size(request, handle),
             B::CommitStream(_) => self.rop_commit_stream(request, handle).await,
+
+            B::SynchronizationConfigure(body) => self.rop_synchronization_configure(request, handle, body),
+            B::SynchronizationUploadStateStreamBegin(body) => {
+                self.rop_upload_state_begin(request, handle, body)
+            }
+            B::SynchronizationUploadStateStreamContinue(body) => {
+                self.rop_upload_state_continue(request, handle, body)
+            }
+            B::SynchronizationUploadStateStreamEnd(_) => self.rop_upload_state_end(request, handle),
+            B::SynchronizationGetTransferState(_) => self.rop_get_transfer_state(request, handle),
+            B::FastTransferSourceCopyTo(body) => {
+                let flags = CopyFlags::of_copy_to(body.copy_flags);
+                let tags = CopyTags::Except(body.excluded_tags.to_vec());
+                self.rop_copy_object(request, handle, flags, body.send_options, body.level, tags)
+            }
+            B::FastTransferSourceCopyProperties(body) => {
+                let flags = CopyFlags::of_copy_messages(body.copy_flags);
+                let tags = CopyTags::Only(body.tags.to_vec());
+                self.rop_copy_object(request, handle, flags, body.send_options, body.level, tags)
+            }
+            B::FastTransferSourceCopyMessages(body) => self.rop_copy_messages(request, handle, body),
+            B::FastTransferSourceCopyFolder(body) => self.rop_copy_folder(request, handle, body),
+            B::FastTransferSourceGetBuffer(body) => self.rop_get_buffer(request, handle, body, limit).await,
 
             other => {
                 tracing::debug!(rop = %other.id(), "a ROP that is not served here");

@@ -8,6 +8,8 @@ use watertight_mapi::{
     store::{Attachment, FolderId, ItemKind, MessageContent, MessageHead},
 };
 
+use crate::ics::Source;
+
 use super::{
     stream::{Spill, Stream},
     table::Table,
@@ -27,6 +29,8 @@ pub(super) enum Object {
     Table(Box<Table>),
     /// A stream over one property.
     Stream(Box<Stream>),
+    /// A FastTransfer or synchronization download.
+    Download(Box<Source>),
 }
 
 /// An open message: what was read of it and changed in it, until it is saved. Attachments, streams and tables over it

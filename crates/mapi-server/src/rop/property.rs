@@ -120,7 +120,7 @@ impl Session {
             }
             Object::Message(message) => Source::Message(Arc::clone(message)),
             Object::Attachment(attachment) => Source::Attachment(Arc::clone(attachment)),
-            Object::Table(_) | Object::Stream(_) => return Err(MapiCode::NotSupported),
+            Object::Table(_) | Object::Stream(_) | Object::Download(_) => return Err(MapiCode::NotSupported),
         };
         Ok((logon, source))
     }
@@ -242,7 +242,9 @@ impl Session {
                 set.into_iter().for_each(|prop| put(&mut state.attachment.props, prop));
             }
             Object::Logon => {}
-            Object::Table(_) | Object::Stream(_) => return refused(MapiCode::NotSupported),
+            Object::Table(_) | Object::Stream(_) | Object::Download(_) => {
+                return refused(MapiCode::NotSupported);
+            }
         }
         Ok(Answer::of(problems.answer(request)))
     }
@@ -292,7 +294,9 @@ impl Session {
                 gone(&mut attachment.state().attachment.props);
             }
             Object::Logon => {}
-            Object::Table(_) | Object::Stream(_) => return refused(MapiCode::NotSupported),
+            Object::Table(_) | Object::Stream(_) | Object::Download(_) => {
+                return refused(MapiCode::NotSupported);
+            }
         }
         Ok(Answer::of(problems.answer(request)))
     }
