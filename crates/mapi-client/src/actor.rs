@@ -23,7 +23,7 @@ use watertight_wire::{Reader, Wire, Writer, to_usize};
 use crate::connector::Running;
 use crate::error::{Error, Lost, ReachError, SetupError, SignInError};
 use crate::handle::ServerHandle;
-use crate::session::SessionInfo;
+use crate::session::{SHORT_ANSWER, SessionInfo};
 use crate::settings::Settings;
 use crate::transport::Transport;
 
@@ -251,6 +251,8 @@ impl Actor {
             .zip(answered)
             .take(asked)
             .filter(|(before, after)| **before == INVALID_HANDLE && **after != INVALID_HANDLE)
+            // An object that was there before is not this request's to release.
+            .filter(|(_, after)| !request.handles.contains(after))
             .filter_map(|(_, handle)| self.adopt(*handle))
             .collect();
         Ok(Executed { buffers, opened })
@@ -322,7 +324,12 @@ impl Actor {
     }
 
     fn execute_request(&self, request: &RopBuffer, max_rop_out: u32) -> Result<Vec<u8>, Error> {
-        let mut flags = ExecuteFlags::NoXorMagic | ExecuteFlags::Chain;
+        let mut flags = ExecuteFlags::NoXorMagic;
+        // Only who has room for several payloads wants them (gromox 3.10 chains dozens of empty ones at the end of a
+        // table).
+        if max_rop_out > SHORT_ANSWER {
+            flags = flags | ExecuteFlags::Chain;
+        }
         if !self.settings.compression() {
             flags = flags | ExecuteFlags::NoCompression;
         }

@@ -94,7 +94,8 @@ impl Session {
         self.requester().ask(requests, handles, columns).await
     }
 
-    /// Executes ROPs as they are, with answers of up to `max_rop_out` bytes.
+    /// Executes ROPs as they are, with answers of up to `max_rop_out` bytes; above 0x10008 the server may go on with
+    /// the last ROP in further payloads.
     ///
     /// # Errors
     /// As [`Session::execute`].

@@ -129,3 +129,27 @@ async fn a_state_that_fills_several_requests_is_uploaded() {
     let downloads = logon.sync_contents_of(&folders, &SyncOptions::default()).await.unwrap();
     assert_eq!(downloads.len(), 1);
 }
+
+#[tokio::test]
+async fn the_next_buffer_travels_while_events_are_handled() {
+    let bench = Bench::new();
+    let session = bench.connector.connect(&bench.dn).await.unwrap();
+    let logon = session.logon(&bench.dn).await.unwrap();
+    let inbox = logon.special_folder(SpecialFolder::Inbox);
+    let mut contents = logon.sync_contents(inbox, &State::default(), &SyncOptions::default()).await.unwrap();
+    // Connect, RopLogon, and one request for folder, configuration and first buffer.
+    assert_eq!(bench.replay.counts().requests, 3);
+    contents.next_event().await.unwrap();
+    // The PING waits its turn: behind the second buffer, which nobody has asked for yet.
+    session.ping().await.unwrap();
+    assert_eq!(bench.replay.counts().requests, 5);
+    for _ in 0..20 {
+        contents.next_event().await.unwrap();
+    }
+    session.ping().await.unwrap();
+    assert_eq!(bench.replay.counts().requests, 6, "one buffer ahead, not more");
+    assert_eq!(contents.progress().total, 0x0b57);
+    drop((contents, logon));
+    session.disconnect().await.unwrap();
+    bench.assert_nothing_left().await;
+}
