@@ -251,8 +251,9 @@ impl Actor {
             .zip(answered)
             .take(asked)
             .filter(|(before, after)| **before == INVALID_HANDLE && **after != INVALID_HANDLE)
-            // An object that was there before is not this request's to release.
-            .filter(|(_, after)| !request.handles.contains(after))
+            // An object that was there before is not this request's to release; the number of one that is being
+            // released may be given again.
+            .filter(|(_, after)| !request.handles.iter().take(asked).any(|before| before == *after))
             .filter_map(|(_, handle)| self.adopt(*handle))
             .collect();
         Ok(Executed { buffers, opened })
