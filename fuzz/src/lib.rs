@@ -5,6 +5,8 @@
 
 #![expect(clippy::expect_used, reason = "an oracle says no by panicking")]
 
+mod autodiscover;
+mod disk;
 mod http;
 mod ics;
 mod mail;
@@ -12,6 +14,8 @@ mod prop;
 mod rop;
 mod wire;
 
+pub use autodiscover::autodiscover;
+pub use disk::{message_name, store_content};
 pub use http::{auxiliary, framing, http_body, lz77, rpc_header_ext};
 pub use ics::{fast_transfer_events, fast_transfer_tokens, globset, idset, pcl, saved_state};
 pub use mail::mail;
@@ -54,6 +58,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "fast_transfer_events", oracle: fast_transfer_events, seeds: ics::event_seeds },
     Target { name: "rop_requests", oracle: rop_requests, seeds: rop::request_seeds },
     Target { name: "rop_responses", oracle: rop_responses, seeds: rop::response_seeds },
+    Target { name: "autodiscover", oracle: autodiscover, seeds: autodiscover::seeds },
+    Target { name: "store_content", oracle: store_content, seeds: disk::content_seeds },
+    Target { name: "message_name", oracle: message_name, seeds: disk::name_seeds },
     Target { name: "mail", oracle: mail, seeds: mail::mail_seeds },
 ];
 

@@ -170,6 +170,13 @@ impl Connector {
     }
 }
 
+/// For `fuzz`: what a document says, in any words.
+#[doc(hidden)]
+#[must_use]
+pub fn autodiscover_document(bytes: &[u8]) -> String {
+    format!("{:?}", document::read(bytes))
+}
+
 enum Answer {
     Document(Document),
     Elsewhere(String),

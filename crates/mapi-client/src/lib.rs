@@ -33,6 +33,8 @@ mod transport;
 pub use actor::Executed;
 pub use connector::Connector;
 pub use discover::Discovered;
+#[doc(hidden)]
+pub use discover::autodiscover_document;
 pub use download::Download;
 pub use endpoint::{Credentials, Endpoint};
 pub use error::{

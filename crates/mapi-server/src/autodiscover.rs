@@ -98,6 +98,12 @@ fn read(body: &[u8]) -> Result<Request, Refusal> {
     if complete && path.is_empty() { Ok(request) } else { Err(Refusal::InvalidRequest) }
 }
 
+/// For `fuzz`: what a request asks, in any words.
+#[must_use]
+pub fn autodiscover_request(body: &[u8]) -> String {
+    format!("{:?}", read(body))
+}
+
 /// A character reference or one of the five entities that every document has.
 fn resolve(reference: &quick_xml::events::BytesRef<'_>) -> Result<char, Refusal> {
     if let Ok(Some(c)) = reference.resolve_char_ref() {

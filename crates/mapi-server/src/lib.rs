@@ -18,4 +18,6 @@ pub mod server;
 pub mod session;
 
 pub use auth::hash_password;
+#[doc(hidden)]
+pub use autodiscover::autodiscover_request;
 pub use server::{Server, ServerConfig, ServerError};

@@ -22,6 +22,8 @@ mod view;
 
 pub use memory::MemoryStore;
 pub use sqlite::{CheckReport, Damage, SqliteStore, backup, check};
+#[doc(hidden)]
+pub use sqlite::{content_column_holds, content_column_of};
 
 #[cfg(test)]
 mod conformance;

@@ -32,6 +32,8 @@ use std::{
 
 use async_trait::async_trait;
 pub use check::{CheckReport, Damage, backup, check};
+#[doc(hidden)]
+pub use codec::{content_column_holds, content_column_of};
 use lru::LruCache;
 use watertight_ledger::{Entry, Kind, Ledger};
 use watertight_mapi::store::{

@@ -52,6 +52,27 @@ pub(super) fn decode_bag(bytes: &[u8], names: &Names) -> Result<PropBag, WireErr
     Ok(bag)
 }
 
+/// For `fuzz`: decodes any bytes as a message's column whose sum is right, and what was decoded once more after
+/// encoding it; says whether both are the same (or nothing was decoded).
+#[must_use]
+pub fn content_column_holds(bytes: &[u8]) -> bool {
+    let names = Names::default();
+    let mut w = Writer::new();
+    w.u8(VERSION);
+    w.bytes(bytes);
+    let Ok(content) = decode(&sealed(w), &names) else { return true };
+    let Ok(column) = encode(&content) else { return false };
+    // Not the contents: a float may be no number, and then equals nothing.
+    decode(&column, &names).and_then(|again| encode(&again)).is_ok_and(|again| again == column)
+}
+
+/// For `fuzz`: some bytes to begin with.
+#[must_use]
+pub fn content_column_of(content: &MessageContent) -> Option<Vec<u8>> {
+    let column = encode(content).ok()?;
+    Some(column.get(1..column.len().checked_sub(8)?)?.to_vec())
+}
+
 fn sealed(mut w: Writer) -> Vec<u8> {
     let sum = Sum::new(SUM_KIND).bytes(w.as_slice()).finish();
     w.i64(sum);
