@@ -150,10 +150,7 @@ impl Assembler {
     }
 
     fn prop(&mut self, prop: Prop) -> SyncResult<()> {
-        let size = match &prop.value {
-            PropData::Inline(value) => size_of_value(value),
-            PropData::Large(_) => 0,
-        };
+        let size = size_of(&prop).saturating_sub(64);
         let limit = if self.held > CROWDED { SMALL } else { 64 * 1024 };
         if size > limit
             && let PropData::Inline(value) = &prop.value
@@ -203,6 +200,14 @@ impl Assembler {
 
 fn out_of_place(what: &str) -> SyncError {
     SyncError::Protocol(format!("{what} where it does not belong"))
+}
+
+/// About how much memory a property takes.
+pub(crate) fn size_of(prop: &Prop) -> usize {
+    match &prop.value {
+        PropData::Inline(value) => size_of_value(value).saturating_add(64),
+        PropData::Large(_) => 64,
+    }
 }
 
 fn size_of_value(value: &PropValue) -> usize {

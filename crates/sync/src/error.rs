@@ -46,6 +46,9 @@ pub enum SyncError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The server, or the way to it.
+    #[error(transparent)]
+    Server(#[from] watertight_mapi_client::Error),
     /// The server's stream makes no sense here.
     #[error("the server sent {0}")]
     Protocol(String),

@@ -16,19 +16,27 @@ pub(crate) fn to_file(
     spool: &Spool,
     path: &Path,
 ) -> SyncResult<Conversion> {
-    let file = disk.create(path)?;
-    let mut out = BufWriter::with_capacity(64 * 1024, file);
-    let conversion = convert
-        .convert(content, spool, &mut out)
-        .and_then(|c| out.flush().map(|()| c))
-        .map_err(|e| SyncError::io("write", path, e))?;
-    let file = out.into_inner().map_err(|e| SyncError::io("write", path, e.into_error()))?;
-    if matches!(conversion, Conversion::Done) {
-        let time = delivered(content);
-        disk.set_mtime(&file, path, time.to_unix_seconds(), time.subsec_nanos())?;
+    for attempt in 0..ATTEMPTS {
+        let mut out = BufWriter::with_capacity(64 * 1024, disk.create(path)?);
+        let conversion = convert
+            .convert(content, spool, attempt, &mut out)
+            .and_then(|c| out.flush().map(|()| c))
+            .map_err(|e| SyncError::io("write", path, e))?;
+        let file = out.into_inner().map_err(|e| SyncError::io("write", path, e.into_error()))?;
+        if matches!(conversion, Conversion::Again) {
+            continue;
+        }
+        if matches!(conversion, Conversion::Done { .. }) {
+            let time = delivered(content);
+            disk.set_mtime(&file, path, time.to_unix_seconds(), time.subsec_nanos())?;
+        }
+        return Ok(conversion);
     }
-    Ok(conversion)
+    Ok(Conversion::Impossible("every attempt to convert it failed".to_owned()))
 }
+
+/// How often a conversion may ask for another attempt.
+const ATTEMPTS: u32 = 4;
 
 /// The digest that the message's file would have.
 pub(crate) fn to_digest(
@@ -36,11 +44,16 @@ pub(crate) fn to_digest(
     content: &MessageContent,
     spool: &Spool,
 ) -> SyncResult<(Conversion, Vec<u8>)> {
-    let mut out = Hasher(Sha256::new());
-    let conversion = convert
-        .convert(content, spool, &mut out)
-        .map_err(|e| SyncError::io("read", Path::new("a large value"), e))?;
-    Ok((conversion, out.0.finalize().to_vec()))
+    for attempt in 0..ATTEMPTS {
+        let mut out = Hasher(Sha256::new());
+        let conversion = convert
+            .convert(content, spool, attempt, &mut out)
+            .map_err(|e| SyncError::io("read", Path::new("a large value"), e))?;
+        if !matches!(conversion, Conversion::Again) {
+            return Ok((conversion, out.0.finalize().to_vec()));
+        }
+    }
+    Ok((Conversion::Impossible("every attempt to convert it failed".to_owned()), Vec::new()))
 }
 
 /// The digest of a file.

@@ -6,9 +6,8 @@ use crate::{
     Action, FOLDER_MARKER, GlobalId, LeftOut, MessageName, Replica, SyncResult, Tally,
     db::{Fate, FolderRow, MessageRow},
     disk::mtime,
-    export, folder_name,
+    export,
     reconcile::{locate, path_of},
-    replica::{inbox, places},
 };
 
 /// A folder of so many messages is protected from losing more than half of them.
@@ -23,9 +22,8 @@ impl Replica {
     /// # Errors
     /// Those of the disk and the state.
     pub fn finish(&self, complete: bool) -> SyncResult<()> {
-        let (rows, inbox) =
-            self.transaction("cannot read it", false, |tx| Ok((tx.folders()?, inbox(tx)?)))?;
-        let layout = folder_name::layout(&places(&rows), inbox);
+        let layout = self.layout()?;
+        let rows = self.transaction("cannot read it", false, |tx| tx.folders())?;
         let end = End {
             replica: self,
             paths: rows

@@ -8,18 +8,19 @@ use watertight_mapi::{
     GlobCnt,
     ics::{GuidIdSet, State},
     prop::tags,
+    store::MessageContent,
 };
 use watertight_wire::Guid;
 
 use crate::{
-    Action, Change, Conversion, Flags, FolderKey, GlobalId, LeftOut, MessageName, Replica, SyncError,
-    SyncResult, Tally, aside,
+    Action, Change, Conversion, Flags, FolderKey, GlobalId, LeftOut, MessageName, Progress, Replica,
+    SyncError, SyncResult, Tally, aside,
     assemble::{Assembled, Assembler},
     db::{Fate, FolderRow, MessageRow},
     disk::mtime,
-    export, folder_name,
+    export,
     reconcile::{locate, path_of},
-    replica::{inbox, places, read_marker},
+    replica::read_marker,
 };
 
 /// A checkpoint comes after so many messages,
@@ -70,12 +71,11 @@ impl FolderRun {
     /// # Errors
     /// Those of the disk and the state.
     pub fn start(replica: &Arc<Replica>, key: FolderKey) -> SyncResult<Self> {
-        let (row, path) = replica.transaction("cannot read it", false, |tx| {
-            let row = tx.folder(key.0)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            let layout = folder_name::layout(&places(&tx.folders()?), inbox(tx)?);
-            let path = layout.get(&row.fid).map_or_else(|| row.name.clone(), |(_, path)| path.clone());
-            Ok((row, path))
+        let layout = replica.layout()?;
+        let row = replica.transaction("cannot read it", false, |tx| {
+            tx.folder(key.0)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
         })?;
+        let path = layout.get(&row.fid).map_or_else(|| row.name.clone(), |(_, path)| path.clone());
         let mut run = Self {
             assembler: Assembler::new(replica.spool_dir(), replica.spooled.clone()),
             _entry: replica.syncs.enter(),
@@ -108,15 +108,17 @@ impl FolderRun {
             if self.dir.join("cur").is_dir() || replica.dry() {
                 return Ok(());
             }
-        } else if replica.dry() {
+        } else {
+            // Before it had a directory its messages were only counted.
+            self.row.state = State::default();
+        }
+        if replica.dry() {
             self.dir = replica.dir(&format!(".{}", replica.run));
             return Ok(());
         }
-        let layout_dir = replica.transaction("cannot read it", false, |tx| {
-            let layout = folder_name::layout(&places(&tx.folders()?), inbox(tx)?);
-            Ok(layout.get(&self.row.fid).map(|(dir, _)| dir.clone()))
-        })?;
-        let dir = self.row.dir.clone().or(layout_dir).unwrap_or_default();
+        let layout = replica.layout()?;
+        let wanted = layout.get(&self.row.fid).map(|(dir, _)| dir.clone());
+        let dir = self.row.dir.clone().or(wanted).unwrap_or_default();
         replica.mark()?;
         self.dir = replica.dir(&dir);
         let fresh = self.row.dir.is_none() || read_marker(&self.dir).is_none();
@@ -139,6 +141,11 @@ impl FolderRun {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Who is told what happens.
+    pub(crate) fn progress(&self) -> &Arc<dyn Progress> {
+        &self.replica.options.progress
     }
 
     /// What to upload: the state as of the last checkpoint.
@@ -323,19 +330,22 @@ impl FolderRun {
                 &self.assembler.spool,
                 &tmp,
             );
-            if !matches!(written, Ok(Conversion::Done)) {
+            if !matches!(written, Ok(Conversion::Done { .. })) {
                 let _ = replica.disk.unlink(&tmp);
             }
             written?
         };
         match conversion {
-            Conversion::Done if replica.dry() => {}
-            Conversion::Done => pending.file = Some(tmp),
+            Conversion::Done { left_out } => {
+                pending.file = (!replica.dry()).then_some(tmp);
+                for reason in left_out {
+                    let message = Some(subject(content, pending.row.mid));
+                    replica.leave_out(LeftOut { folder: self.path.clone(), message, count: 1, reason });
+                }
+            }
+            Conversion::Again => {}
             Conversion::Impossible(reason) => {
-                let subject = content
-                    .props
-                    .text(tags::SUBJECT)
-                    .map_or_else(|| pending.row.mid.to_string(), str::to_owned);
+                let subject = subject(content, pending.row.mid);
                 if !replica.dry() {
                     let dir = replica
                         .root
@@ -638,6 +648,11 @@ impl FolderRun {
     fn name(&self, row: &MessageRow) -> MessageName {
         MessageName { seconds: row.seconds, mid: row.mid, cn: row.cn, folder: self.row.fid.counter }
     }
+}
+
+/// What a message is called in a list.
+fn subject(content: &MessageContent, mid: GlobalId) -> String {
+    content.props.text(tags::SUBJECT).filter(|s| !s.is_empty()).map_or_else(|| mid.to_string(), str::to_owned)
 }
 
 impl Drop for FolderRun {

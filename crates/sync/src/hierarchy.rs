@@ -3,10 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use watertight_mapi::ics::{GuidIdSet, State};
 
 use crate::{
-    Action, GlobalId, Replica, STATE_DIR, SyncResult,
-    db::FolderRow,
-    folder_name,
-    replica::{inbox, places, read_marker},
+    Action, GlobalId, Replica, STATE_DIR, SyncResult, db::FolderRow, folder_name, replica::read_marker,
 };
 
 /// A folder that the hierarchy synchronization brought — [MS-OXCFXICS] 2.2.4.3.6 folderChange.
@@ -85,18 +82,19 @@ impl Replica {
                 tx.set_meta("layout", b"1")
             })?;
         }
+        self.forget_layout();
         self.lay_out()
     }
 
     /// Brings the directories where the folders' names want them. Nothing to do unless something changed.
     fn lay_out(&self) -> SyncResult<()> {
-        let (wanted, rows, inbox) = self.transaction("cannot read it", false, |tx| {
-            Ok((tx.meta("layout")?.is_some_and(|v| v == b"1"), tx.folders()?, inbox(tx)?))
-        })?;
+        let wanted = self
+            .transaction("cannot read it", false, |tx| Ok(tx.meta("layout")?.is_some_and(|v| v == b"1")))?;
         if !wanted {
             return Ok(());
         }
-        let layout = folder_name::layout(&places(&rows), inbox);
+        let layout = self.layout()?;
+        let rows = self.transaction("cannot read it", false, |tx| tx.folders())?;
         if self.dry() {
             for row in rows.iter().filter(|row| !row.doomed && holds_mail(&row.class)) {
                 let Some((dir, path)) = layout.get(&row.fid) else { continue };
@@ -207,7 +205,15 @@ impl Replica {
                 if *place != dir {
                     self.disk.rename(place, &dir)?;
                 }
-                self.commit("cannot write it", |tx| tx.set_folder_dir(row.id, Some(target)))?;
+                if row.dir.is_some() {
+                    self.options
+                        .progress
+                        .warning(&format!("the directory of {path} is gone; it is fetched again"));
+                }
+                self.commit("cannot write it", |tx| {
+                    tx.forget_messages(row.id)?;
+                    tx.set_folder_dir(row.id, Some(target))
+                })?;
                 self.options.progress.action(&Action::AddFolder { folder: path.to_owned() });
                 at.insert(row.fid, Some(target.to_owned()));
             }

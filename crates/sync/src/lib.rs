@@ -2,7 +2,7 @@
 //!
 //! The engine knows no network. A [`Replica`] is the tree, its state and its lock; a [`FolderRun`] takes the
 //! [`Change`]s of one folder, writes messages crash-safely and keeps checkpoints; [`Replica::finish`] moves and
-//! deletes at the end of a run. `Synchronizer` drives both from `mapi-client`.
+//! deletes at the end of a run. [`Synchronizer`] drives both from `mapi-client`.
 //!
 //! # What is on disk
 //!
@@ -44,9 +44,11 @@ mod reconcile;
 mod replica;
 mod report;
 mod spool;
+mod synchronizer;
+mod translate;
 
 pub use change::{Change, MessageHeader};
-pub use convert::{Conversion, Convert};
+pub use convert::{Conversion, Convert, Mail};
 pub use disk::{Fsync, Hook};
 pub use error::{SyncError, SyncResult};
 pub use flags::Flags;
@@ -59,6 +61,7 @@ pub use progress::{Progress, Silent};
 pub use replica::{FolderKey, Options, Replica, SyncFolder};
 pub use report::{LeftOut, Report, Tally};
 pub use spool::Spool;
+pub use synchronizer::{Config, Synchronizer};
 
 /// The directory of the root that holds what is not mail.
 pub const STATE_DIR: &str = "watertight";

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::FlockOperation;
 use watertight_ledger::{Kind, Ledger};
-use watertight_mapi::GlobCnt;
+use watertight_mapi::{GlobCnt, ics::State};
 use watertight_wire::Guid;
 
 use crate::{
@@ -70,6 +70,8 @@ pub struct SyncFolder {
     pub class: String,
     /// PidTagContentCount, as the hierarchy synchronization last said.
     pub messages: u64,
+    /// Whether it was synchronized before: only changes will come.
+    pub known: bool,
 }
 
 /// A Maildir that is kept in step: its lock, its state, its tree.
@@ -98,7 +100,11 @@ pub struct Replica {
 struct Shared {
     tally: Tally,
     left_out: Vec<LeftOut>,
+    layout: Option<Arc<Layout>>,
 }
+
+/// Directory and path of each folder.
+pub(crate) type Layout = BTreeMap<GlobalId, (String, String)>;
 
 impl Replica {
     /// Opens the Maildir, makes it when it is not there, and locks it. A lost or damaged state is rebuilt from the
@@ -213,9 +219,8 @@ impl Replica {
     /// # Errors
     /// Those of the state.
     pub fn folders(&self) -> SyncResult<Vec<SyncFolder>> {
-        let (rows, inbox) =
-            self.transaction("cannot read it", false, |tx| Ok((tx.folders()?, inbox(tx)?)))?;
-        let paths = folder_name::layout(&places(&rows), inbox);
+        let rows = self.transaction("cannot read it", false, |tx| tx.folders())?;
+        let paths = self.layout()?;
         let mut out: Vec<SyncFolder> = rows
             .into_iter()
             .filter(|row| !row.doomed)
@@ -225,10 +230,42 @@ impl Replica {
                 path: paths.get(&row.fid).map_or_else(|| row.name.clone(), |(_, path)| path.clone()),
                 class: row.class,
                 messages: row.messages,
+                known: row.dirty || !row.state.is_empty(),
             })
             .collect();
         out.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(out)
+    }
+
+    /// Where every folder that the server has belongs; worked out once for each hierarchy.
+    pub(crate) fn layout(&self) -> SyncResult<Arc<Layout>> {
+        if let Some(layout) = &self.shared().layout {
+            return Ok(Arc::clone(layout));
+        }
+        let (rows, inbox) =
+            self.transaction("cannot read it", false, |tx| Ok((tx.folders()?, inbox(tx)?)))?;
+        let layout = Arc::new(folder_name::layout(&places(&rows), inbox));
+        self.shared().layout = Some(Arc::clone(&layout));
+        Ok(layout)
+    }
+
+    /// The hierarchy changed.
+    pub(crate) fn forget_layout(&self) {
+        self.shared().layout = None;
+    }
+
+    /// The contents state of a folder that is only counted.
+    pub(crate) fn counted(&self, key: FolderKey) -> SyncResult<State> {
+        let row = self.transaction("cannot read it", false, |tx| tx.folder(key.0))?;
+        Ok(row.map(|row| row.state).unwrap_or_default())
+    }
+
+    /// Keeps the contents state of a folder that is only counted.
+    pub(crate) fn set_counted(&self, key: FolderKey, state: &State) -> SyncResult<()> {
+        if self.counted(key)? == *state {
+            return Ok(());
+        }
+        self.commit("cannot write it", |tx| tx.set_folder_state(key.0, state))
     }
 
     /// What this run did so far.

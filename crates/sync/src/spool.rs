@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +14,7 @@ pub struct Spool {
     dir: PathBuf,
     kind: Kind,
     values: BTreeMap<u64, Value>,
-    open: Option<(u64, File)>,
+    writing: Option<(u64, File)>,
 }
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 impl Spool {
     /// A spool in that directory, which must exist when the first value comes.
     pub(crate) fn new(dir: &Path, kind: Kind) -> Self {
-        Self { dir: dir.to_owned(), kind, values: BTreeMap::new(), open: None }
+        Self { dir: dir.to_owned(), kind, values: BTreeMap::new(), writing: None }
     }
 
     /// Begins a value; an unfinished one ends.
@@ -39,13 +39,13 @@ impl Spool {
         let path = self.dir.join(format!("{}-{id}", std::process::id()));
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         self.values.insert(id, Value { path, len: 0, _entry: self.kind.enter() });
-        self.open = Some((id, file));
+        self.writing = Some((id, file));
         Ok(())
     }
 
     /// More bytes of the value that was begun last.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some((id, file)) = &mut self.open else { return Ok(()) };
+        let Some((id, file)) = &mut self.writing else { return Ok(()) };
         file.write_all(bytes)?;
         if let Some(value) = self.values.get_mut(id) {
             value.len = value.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
@@ -55,29 +55,24 @@ impl Spool {
 
     /// Ends the value that was begun last.
     pub(crate) fn end(&mut self) -> Option<LargeValue> {
-        let (id, _) = self.open.take()?;
+        let (id, _) = self.writing.take()?;
         Some(LargeValue { id, len: self.values.get(&id)?.len })
     }
 
     /// Forgets all values.
     pub(crate) fn clear(&mut self) {
-        self.open = None;
+        self.writing = None;
         for (_, value) in std::mem::take(&mut self.values) {
             let _ = fs::remove_file(value.path);
         }
     }
 
-    /// Up to `len` bytes of a value from `offset`; fewer only at its end.
+    /// The value, to be read.
     ///
     /// # Errors
-    /// `NotFound` for a value that is not (or no longer) here; those of reading.
-    pub fn read(&self, id: u64, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let value = self.values.get(&id).ok_or(io::ErrorKind::NotFound)?;
-        let mut file = File::open(&value.path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        let mut bytes = Vec::with_capacity(len.min(64 * 1024));
-        file.take(u64::try_from(len).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
-        Ok(bytes)
+    /// `NotFound` for a value that is not (or no longer) here.
+    pub fn open(&self, id: u64) -> io::Result<File> {
+        File::open(&self.values.get(&id).ok_or(io::ErrorKind::NotFound)?.path)
     }
 
     /// Where the value lies.
