@@ -116,6 +116,8 @@ pub(crate) struct FolderRow {
     pub(crate) doomed: bool,
     pub(crate) dirty: bool,
     pub(crate) mtimes: (i64, i64),
+    /// Whether it was synchronized before; an empty folder's state may be empty.
+    pub(crate) known: bool,
     pub(crate) state: State,
 }
 
@@ -276,6 +278,7 @@ impl Tx<'_> {
     }
 
     fn folder_row(&self, row: &Row<'_>) -> rusqlite::Result<FolderRow> {
+        let saved: Vec<u8> = row.get(13)?;
         Ok(FolderRow {
             id: row.get(0)?,
             fid: self.id(row, 1)?,
@@ -287,7 +290,8 @@ impl Tx<'_> {
             doomed: row.get(9)?,
             dirty: row.get(10)?,
             mtimes: (row.get(11)?, row.get(12)?),
-            state: State::from_saved(&row.get::<_, Vec<u8>>(13)?).unwrap_or_default(),
+            known: !saved.is_empty(),
+            state: State::from_saved(&saved).unwrap_or_default(),
         })
     }
 
@@ -363,7 +367,7 @@ impl Tx<'_> {
     pub(crate) fn forget_messages(&self, id: i64) -> rusqlite::Result<()> {
         self.tx.execute("DELETE FROM message WHERE folder=?1", [id])?;
         self.tx.execute("DELETE FROM left_out WHERE folder=?1", [id])?;
-        self.set_folder_state(id, &State::default())
+        self.tx.execute("UPDATE folder SET state=x'' WHERE id=?1", [id]).map(drop)
     }
 
     // ----- messages -----

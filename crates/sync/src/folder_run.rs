@@ -254,10 +254,10 @@ impl FolderRun {
             self.sync_dirs()?;
         }
         let mtimes = (mtime(&self.dir.join("cur")), mtime(&self.dir.join("new")));
-        if state != self.row.state || self.touched {
+        if state != self.row.state || !self.row.known || self.touched {
             let id = self.row.id;
             self.replica.commit("cannot write it", |tx| {
-                if state != self.row.state {
+                if state != self.row.state || !self.row.known {
                     tx.set_folder_state(id, &state)?;
                 }
                 if self.touched { tx.set_folder_mtimes(id, mtimes) } else { Ok(()) }

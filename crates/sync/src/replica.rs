@@ -230,7 +230,7 @@ impl Replica {
                 path: paths.get(&row.fid).map_or_else(|| row.name.clone(), |(_, path)| path.clone()),
                 class: row.class,
                 messages: row.messages,
-                known: row.dirty || !row.state.is_empty(),
+                known: row.dirty || row.known,
             })
             .collect();
         out.sort_by(|a, b| a.path.cmp(&b.path));

@@ -227,11 +227,11 @@ def load(path):
         return {os.path.basename(path): open(path, 'rb').read()}
     out = {}
     for root, dirs, files in os.walk(path):
-        dirs[:] = sorted(d for d in dirs if d not in ('tmp', '.watertight'))
+        dirs[:] = sorted(d for d in dirs if d not in ('tmp', 'watertight'))
         maildir = os.path.basename(root) in ('cur', 'new')
         for name in sorted(files):
             full = os.path.join(root, name)
-            if not maildir and (name.startswith('.') or name.startswith('maildir') or name.startswith('dovecot')):
+            if not maildir and name.startswith(('.', 'maildir', 'dovecot', 'watertight-')):
                 continue
             if name.endswith(('.mbox', '.mbox.txt')):
                 out.update(load(full))
