@@ -3,7 +3,8 @@
 //! It knows the store only through [`watertight_mapi::store`]. [`Server`] listens, with TLS or on loopback without;
 //! `http` answers the request types of [MS-OXCMAPIHTTP]; [`session`] holds the session contexts; [`auth`] checks
 //! passwords; `autodiscover` answers [MS-OXDSCLI]. [`rop`] is the ROP processor: one [`rop::Session`] is owned by
-//! each session context, and dropping it releases everything that the client opened.
+//! each session context, and dropping it releases everything that the client opened. [`ics`] produces FastTransfer
+//! streams: one [`ics::Source`] is owned by the handle of each synchronization or copy.
 //!
 //! Invariants: what a client holds is owned by its session context, and that ends with Disconnect, expiry, a new
 //! Connect with its cookies, or the server; credentials and cookies reach no log.

@@ -10,7 +10,7 @@ use watertight_mapi::{
         SaveMessage, SpecialFolder, Store,
     },
 };
-use watertight_store::MemoryStore;
+use watertight_store::{MemoryStore, SqliteStore};
 
 use super::*;
 
@@ -26,7 +26,10 @@ const ALL_FLAGS: u16 = 0x8000 | 0x0100 | 0x0020 | 0x0010 | 0x0008 | 0x0001;
 const ALL_EXTRA: u32 = 0x07;
 
 async fn mailbox() -> Arc<dyn Mailbox> {
-    let store = MemoryStore::new();
+    mailbox_of(&MemoryStore::new()).await
+}
+
+async fn mailbox_of(store: &dyn Store) -> Arc<dyn Mailbox> {
     let account = NewAccount {
         name: "u".to_owned(),
         display_name: "U".to_owned(),

@@ -160,53 +160,68 @@ async fn fai_and_normal_messages_are_kept_apart() {
 #[tokio::test]
 async fn a_replica_follows_the_folder_through_everything() {
     for seed in 1..=12 {
-        let mailbox = mailbox().await;
-        let (folder, other) = (inbox(&mailbox), mailbox.special(SpecialFolder::Drafts));
-        let (mut dice, mut client) = (Dice(seed), Client::default());
-        for round in 0..40 {
-            for step in 0..dice.roll(6) {
-                let kind = if dice.roll(5) == 0 { ItemKind::Associated } else { ItemKind::Normal };
-                let ids: Vec<_> =
-                    mailbox.message_ids(folder, kind).await.unwrap().iter().map(MessageId).collect();
-                let any = if ids.is_empty() { None } else { Some(ids[dice.roll(ids.len())]) };
-                match (dice.roll(8), any) {
-                    (0..=2, _) | (_, None) => {
-                        save(&mailbox, folder, kind, text(&format!("{seed} {round} {step}"))).await;
-                    }
-                    (3, Some(id)) => {
-                        let head = mailbox.message(id, false).await.unwrap().head;
-                        change(&mailbox, &head, text(&format!("{seed} {round} {step} changed"))).await;
-                    }
-                    (4, Some(id)) => {
-                        let soft = dice.roll(2) == 0;
-                        mailbox.delete_messages(folder, &[id], !soft).await.unwrap();
-                    }
-                    (5, Some(id)) => {
-                        let job =
-                            MoveCopy { from: folder, to: other, ids: vec![id], copy: dice.roll(2) == 0 };
-                        mailbox.move_copy(job).await.unwrap();
-                    }
-                    (_, Some(id)) => {
-                        let read = dice.roll(2) == 0;
-                        mailbox.set_read(folder, &[id], read).await.unwrap();
-                    }
-                }
-            }
-            let stop = (dice.roll(3) == 0).then(|| u32::try_from(dice.roll(4) + 1).unwrap());
-            let max = [700, 4_000, 32_000][dice.roll(3)];
-            let mut request = request(1, ALL_FLAGS);
-            if dice.roll(2) == 0 {
-                request.extra_flags |= 0x08;
-            }
-            client.synchronize(&mailbox, folder, request, max, stop).await;
-            assert_eq!(client.doubled, 0, "seed {seed} round {round}");
-            if stop.is_none() {
-                assert_eq!(
-                    client.messages,
-                    Client::expected(&mailbox, folder).await,
-                    "seed {seed} round {round}"
-                );
-            }
+        follow(&mailbox().await, seed, 40).await;
+    }
+}
+
+#[tokio::test]
+async fn a_replica_follows_a_folder_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path(), &Ledger::new("store")).unwrap();
+    follow(&mailbox_of(&store).await, 99, 25).await;
+}
+
+async fn follow(mailbox: &Arc<dyn Mailbox>, seed: u64, rounds: usize) {
+    let (folder, other) = (inbox(mailbox), mailbox.special(SpecialFolder::Drafts));
+    let (mut dice, mut client) = (Dice(seed), Client::default());
+    for round in 0..rounds {
+        for step in 0..dice.roll(6) {
+            happen(mailbox, folder, other, &mut dice, &format!("{seed} {round} {step}")).await;
+        }
+        let stop = (dice.roll(3) == 0).then(|| u32::try_from(dice.roll(4) + 1).unwrap());
+        let max = [700, 4_000, 32_000][dice.roll(3)];
+        let mut request = request(1, ALL_FLAGS);
+        if dice.roll(2) == 0 {
+            request.extra_flags |= 0x08;
+        }
+        client.synchronize(mailbox, folder, request, max, stop).await;
+        assert_eq!(client.doubled, 0, "seed {seed} round {round}");
+        if stop.is_none() {
+            assert_eq!(client.messages, Client::expected(mailbox, folder).await, "seed {seed} round {round}");
+        }
+    }
+}
+
+/// One thing that happens to a folder.
+async fn happen(
+    mailbox: &Arc<dyn Mailbox>,
+    folder: FolderId,
+    other: FolderId,
+    dice: &mut Dice,
+    subject: &str,
+) {
+    let kind = if dice.roll(5) == 0 { ItemKind::Associated } else { ItemKind::Normal };
+    let ids: Vec<_> = mailbox.message_ids(folder, kind).await.unwrap().iter().map(MessageId).collect();
+    let any = if ids.is_empty() { None } else { Some(ids[dice.roll(ids.len())]) };
+    match (dice.roll(8), any) {
+        (0..=2, _) | (_, None) => {
+            save(mailbox, folder, kind, text(subject)).await;
+        }
+        (3, Some(id)) => {
+            let head = mailbox.message(id, false).await.unwrap().head;
+            change(mailbox, &head, text(&format!("{subject} changed"))).await;
+        }
+        (4, Some(id)) => {
+            let soft = dice.roll(2) == 0;
+            mailbox.delete_messages(folder, &[id], !soft).await.unwrap();
+        }
+        (5, Some(id)) => {
+            let job = MoveCopy { from: folder, to: other, ids: vec![id], copy: dice.roll(2) == 0 };
+            mailbox.move_copy(job).await.unwrap();
+        }
+        (_, Some(id)) => {
+            let read = dice.roll(2) == 0;
+            mailbox.set_read(folder, &[id], read).await.unwrap();
         }
     }
 }

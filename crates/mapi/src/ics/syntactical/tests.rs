@@ -202,6 +202,40 @@ fn the_captured_state_that_claims_too_much_is_cut_and_told() {
 }
 
 #[test]
+fn no_captured_set_is_shorter_than_ours() {
+    use crate::{
+        ics::{
+            CnSet, GuidIdSet, IdSet,
+            lexical::{Lexer, Token},
+        },
+        prop::tags,
+    };
+    let mut compared = 0;
+    for stream in streams() {
+        let mut lexer = Lexer::new();
+        lexer.handle_input(&stream.bytes);
+        while let Some(token) = lexer.poll().unwrap() {
+            let Token::Prop(def, value) = token else { continue };
+            let bytes = value.into_bytes();
+            let ours = match def.tag {
+                tags::META_TAG_IDSET_GIVEN => GuidIdSet::from_bytes(&bytes).unwrap().to_bytes(),
+                tags::META_TAG_CNSET_SEEN | tags::META_TAG_CNSET_SEEN_FAI | tags::META_TAG_CNSET_READ => {
+                    CnSet::from_bytes(&bytes).unwrap().to_bytes()
+                }
+                tags::META_TAG_IDSET_DELETED
+                | tags::META_TAG_IDSET_NO_LONGER_IN_SCOPE
+                | tags::META_TAG_IDSET_READ
+                | tags::META_TAG_IDSET_UNREAD => IdSet::from_bytes(&bytes).unwrap().to_bytes(),
+                _ => continue,
+            };
+            assert!(ours.len() <= bytes.len(), "{} {}: {ours:02x?} for {bytes:02x?}", stream.n, def.tag);
+            compared += 1;
+        }
+    }
+    assert!(compared > 60, "{compared}");
+}
+
+#[test]
 fn small_captured_streams_survive_mutations() {
     for stream in streams().iter().filter(|s| s.bytes.len() < 450) {
         watertight_testkit::mutate::survive(&stream.bytes, |b| {
