@@ -12,3 +12,5 @@ mod contexts;
 mod requests;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod waiting;
