@@ -192,3 +192,36 @@ fn folders_with_messages_and_subfolders() {
         all.iter().filter_map(|e| if let Event::Property(p) = e { Some(text(p)) } else { None }).collect();
     assert_eq!(texts, ["top", "s", "sub"]);
 }
+
+#[test]
+fn a_stream_with_every_production_survives_mutations() {
+    let mut w = Writer::new();
+    w.marker(Marker::IncrSyncProgressMode);
+    w.prop(ProgressInformation::TAG, &PropValue::Binary(ProgressInformation::default().to_bytes())).unwrap();
+    w.marker(Marker::IncrSyncProgressPerMsg);
+    w.prop(crate::PropTag(0x0000_0003), &PropValue::I32(5)).unwrap();
+    w.prop(crate::PropTag(0x0000_000B), &PropValue::Bool(true)).unwrap();
+    full(&mut w, 3, "s");
+    w.prop(tags::META_TAG_FX_DEL_PROP, &PropValue::I32(tags::MESSAGE_RECIPIENTS.0.cast_signed())).unwrap();
+    w.marker(Marker::StartRecip);
+    w.prop(tags::ROWID, &PropValue::I32(0)).unwrap();
+    w.marker(Marker::EndToRecip);
+    w.prop(tags::META_TAG_FX_DEL_PROP, &PropValue::I32(tags::MESSAGE_ATTACHMENTS.0.cast_signed())).unwrap();
+    w.marker(Marker::NewAttach);
+    w.prop(tags::ATTACH_NUMBER, &PropValue::I32(0)).unwrap();
+    w.marker(Marker::StartEmbed);
+    w.prop(tags::SUBJECT, &"i".into()).unwrap();
+    w.marker(Marker::EndEmbed);
+    w.marker(Marker::EndAttach);
+    w.marker(Marker::IncrSyncDel);
+    let ids = IdSet::of(ReplId(1), GlobSet::up_to(GlobCnt::new(9).unwrap())).to_bytes();
+    w.prop(tags::META_TAG_IDSET_EXPIRED, &PropValue::Binary(ids.clone())).unwrap();
+    w.marker(Marker::IncrSyncRead);
+    w.prop(tags::META_TAG_IDSET_UNREAD, &PropValue::Binary(ids)).unwrap();
+    ending(&mut w);
+    let bytes = w.take(usize::MAX);
+    nesting(&events(Root::ContentsSync, &bytes, 50).unwrap());
+    watertight_testkit::mutate::survive(&bytes, |b| {
+        let _ = events_lenient(Root::ContentsSync, b);
+    });
+}
