@@ -17,7 +17,7 @@ use watertight_wire::{FileTime, to_u64};
 
 use crate::{
     ImportError,
-    mime::{Entity, MAX_DEPTH},
+    mime::{Entity, MAX_DEPTH, MAX_PARTS},
     transport,
 };
 
@@ -57,7 +57,8 @@ pub fn import(raw: &[u8], options: &ImportOptions) -> Result<MessageContent, Imp
         return Err(ImportError::TooLarge { len, limit: options.max_len });
     }
     let mail = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
-    let mut content = message(&Entity::parse(mail, MAX_DEPTH), MAX_DEPTH, mail);
+    let mut parts = MAX_PARTS;
+    let mut content = message(mail, MAX_DEPTH, &mut parts);
     if let Some(key) = options.search_key {
         content.props.set(tags::SEARCH_KEY, key.to_vec());
     }
@@ -71,13 +72,15 @@ pub fn import(raw: &[u8], options: &ImportOptions) -> Result<MessageContent, Imp
     Ok(content)
 }
 
-/// A message of its entity; `depth` is how many levels of embedded messages are still opened.
-fn message(entity: &Entity<'_>, depth: usize, raw: &[u8]) -> MessageContent {
+/// A message of its bytes; `depth` is how many levels of embedded messages are still opened, `budget` how many parts
+/// are still cut.
+fn message(raw: &[u8], depth: usize, budget: &mut usize) -> MessageContent {
+    let entity = Entity::parse(raw, depth, budget);
     let mut content = MessageContent::default();
     content.props.set(tags::MESSAGE_CLASS, "IPM.Note");
     envelope::set(&mut content, &entity.header);
     content.props.set(tags::SEARCH_KEY, search_key(raw));
-    part::Collector::new(&mut content, depth).root(entity);
+    part::Collector::new(&mut content, depth, budget).root(&entity);
     content
 }
 

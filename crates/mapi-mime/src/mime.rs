@@ -8,7 +8,7 @@ mod header;
 mod transfer;
 mod value;
 
-pub(crate) use entity::{Entity, MAX_DEPTH};
+pub(crate) use entity::{Entity, MAX_DEPTH, MAX_PARTS};
 pub(crate) use header::{Field, Header};
 pub(crate) use transfer::base64_lenient;
 pub(crate) use value::{Address, MediaType, addresses, date, ids, text};

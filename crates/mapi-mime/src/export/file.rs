@@ -105,19 +105,17 @@ impl Writer<'_> {
         let Some(prop) = attachment.props.find(tags::ATTACH_DATA_BINARY) else {
             return self.out.end_of_line();
         };
-        let stats = self.stats(prop, None)?;
+        let shown = attachment.props.int(tags::RENDERING_POSITION) == Some(AFTER_THE_BODY);
         let encoding = if essence.starts_with("message/") {
             // [RFC 2046] 5.2: no other encoding is allowed, unless what it holds would end our own parts.
-            match () {
-                () if stats.boundary_like => Encoding::Base64,
-                () if stats.controls || stats.long_lines => Encoding::Binary,
-                () if stats.high > 0 => Encoding::EightBit,
-                () => Encoding::SevenBit,
+            match self.stats(prop, None)? {
+                stats if stats.boundary_like => Encoding::Base64,
+                stats if stats.controls || stats.long_lines => Encoding::Binary,
+                stats if stats.high > 0 => Encoding::EightBit,
+                _ => Encoding::SevenBit,
             }
-        } else if essence.starts_with("text/")
-            && attachment.props.int(tags::RENDERING_POSITION) == Some(AFTER_THE_BODY)
-        {
-            stats.text_encoding()
+        } else if essence.starts_with("text/") && shown {
+            self.stats(prop, None)?.text_encoding()
         } else {
             Encoding::Base64
         };
@@ -195,15 +193,9 @@ impl Writer<'_> {
 fn essence(props: &PropBag) -> String {
     let tag = text(props, tags::ATTACH_MIME_TAG).and_then(|tag| MediaType::parse(&tag));
     match tag {
-        Some(media) if is_token(&media.main) && is_token(&media.sub) && media.main != "multipart" => {
-            media.essence()
-        }
+        Some(media) if media.is_valid() && media.main != "multipart" => media.essence(),
         _ => "application/octet-stream".to_owned(),
     }
-}
-
-pub(super) fn is_token(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&b))
 }
 
 pub(super) fn file_name(props: &PropBag) -> Option<String> {

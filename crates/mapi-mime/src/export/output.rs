@@ -84,7 +84,7 @@ impl<'o> Output<'o> {
 /// Whether a content has anything that matters for its encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stats {
-    /// All bytes.
+    /// All bytes but CR, so that line ends make no difference.
     pub(super) bytes: u64,
     /// Bytes above 127.
     pub(super) high: u64,
@@ -104,7 +104,7 @@ pub(super) struct Stats {
 impl Stats {
     pub(super) fn add(&mut self, piece: &[u8]) {
         for &byte in piece {
-            self.bytes += 1;
+            self.bytes += u64::from(byte != b'\r');
             if self.cr && byte != b'\n' {
                 self.controls = true;
             }
@@ -344,6 +344,7 @@ mod tests {
             let decoded = crate::mime::Entity::parse(
                 &[format!("Content-Transfer-Encoding: {}\n\n", encoding.name()).as_bytes(), &whole].concat(),
                 1,
+                &mut 1,
             )
             .content()
             .into_owned();

@@ -8,7 +8,7 @@ use watertight_mapi::{
 
 use super::{
     LeftOut,
-    file::{file_name, is_empty, is_token},
+    file::{file_name, is_empty},
 };
 use crate::{
     ExportError, LargeSource,
@@ -102,7 +102,7 @@ impl<'a> Plan<'a> {
 
 fn empty_text(came_as: Option<&MediaType>) -> String {
     match came_as {
-        Some(media) if media.main == "text" && is_token(&media.sub) => media.essence(),
+        Some(media) if media.main == "text" && media.is_valid() => media.essence(),
         _ => "text/plain".to_owned(),
     }
 }

@@ -54,11 +54,11 @@ fn page(entity: &Entity<'_>, bytes: &[u8]) -> Option<i32> {
     }
 }
 
-/// MAPI's line ends.
+/// MAPI's line ends, without NUL, which no MAPI string can hold.
 fn crlf(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 32);
     let mut last = ' ';
-    for c in text.chars() {
+    for c in text.chars().filter(|c| *c != '\0') {
         if c == '\n' && last != '\r' {
             out.push('\r');
         }

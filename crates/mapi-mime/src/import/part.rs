@@ -38,11 +38,12 @@ enum Place {
 pub(super) struct Collector<'c> {
     content: &'c mut MessageContent,
     depth: usize,
+    budget: &'c mut usize,
 }
 
 impl<'c> Collector<'c> {
-    pub(super) fn new(content: &'c mut MessageContent, depth: usize) -> Self {
-        Self { content, depth }
+    pub(super) fn new(content: &'c mut MessageContent, depth: usize, budget: &'c mut usize) -> Self {
+        Self { content, depth, budget }
     }
 
     pub(super) fn root(&mut self, entity: &Entity<'_>) {
@@ -63,19 +64,22 @@ impl<'c> Collector<'c> {
     /// A signed message: the signed entity is kept whole as the only attachment, and the bodies are a copy for
     /// those who do not check signatures.
     fn signed(&mut self, entity: &Entity<'_>) {
-        self.content.props.set(tags::MESSAGE_CLASS, "IPM.Note.SMIME.MultipartSigned");
         let mut attachment = Attachment::default();
         let props = &mut attachment.props;
         by_value(props);
-        props.set(tags::ATTACH_LONG_FILENAME, "smime.p7m");
-        props.set(tags::ATTACH_FILENAME, "smime.p7m");
+        if entity.media.param("protocol").is_some_and(|p| p.to_ascii_lowercase().contains("pkcs7-signature"))
+        {
+            self.content.props.set(tags::MESSAGE_CLASS, "IPM.Note.SMIME.MultipartSigned");
+            props.set(tags::ATTACH_LONG_FILENAME, "smime.p7m");
+            props.set(tags::ATTACH_FILENAME, "smime.p7m");
+        }
         props.set(tags::ATTACH_MIME_TAG, "multipart/signed");
         props.set(tags::ATTACH_DATA_BINARY, mime_entity(entity));
         self.content.attachments.push(attachment);
         let signed = entity.parts.first().filter(|_| self.content.attachments.len() == 1);
         if let Some(part) = signed {
             let mut copy = MessageContent::default();
-            Collector::new(&mut copy, 0).part(part, Place::Body);
+            Collector::new(&mut copy, 0, &mut 0).part(part, Place::Body);
             for prop in copy.props.0 {
                 self.content.props.put(prop);
             }
@@ -83,6 +87,9 @@ impl<'c> Collector<'c> {
     }
 
     fn part(&mut self, entity: &Entity<'_>, place: Place) {
+        if entity.is_uncut {
+            return self.whole(entity);
+        }
         if !entity.is_multipart() {
             return self.leaf(entity, place);
         }
@@ -165,7 +172,7 @@ impl<'c> Collector<'c> {
         describe(&mut attachment.props, entity, essence, place);
         let content = entity.content();
         if essence == "message/rfc822" && self.depth > 0 && !content.is_empty() {
-            let inner = super::message(&Entity::parse(&content, self.depth - 1), self.depth - 1, &content);
+            let inner = super::message(&content, self.depth - 1, self.budget);
             if attachment.props.find(tags::DISPLAY_NAME).is_none()
                 && let Some(subject) = inner.props.text(tags::SUBJECT)
             {

@@ -15,6 +15,9 @@ use crate::{
 /// MAPI_TO, MAPI_CC, MAPI_BCC — [MS-OXOMSG] 2.2.3.1 PidTagRecipientType.
 const FIELDS: [(&str, i32); 3] = [("To", 1), ("Cc", 2), ("Bcc", 3)];
 
+/// How many recipients a message gets; the transport headers have all.
+const MAX_RECIPIENTS: usize = 10_000;
+
 /// Sets the sender's properties and adds the recipients.
 pub(super) fn set(content: &mut MessageContent, header: &Header) {
     let from = list(header, "From").into_iter().next();
@@ -27,7 +30,8 @@ pub(super) fn set(content: &mut MessageContent, header: &Header) {
     }
     reply_recipients(&mut content.props, &list(header, "Reply-To"));
     for (field, kind) in FIELDS {
-        for who in list(header, field).iter().filter(|who| !who.address.is_empty()) {
+        let room = MAX_RECIPIENTS.saturating_sub(content.recipients.len());
+        for who in list(header, field).iter().filter(|who| !who.address.is_empty()).take(room) {
             content.recipients.push(recipient(who, kind));
         }
     }

@@ -8,6 +8,8 @@ use super::{
 
 /// How deep parts may be nested, embedded messages included; what is deeper stays whole.
 pub(crate) const MAX_DEPTH: usize = 40;
+/// How many parts a mail may have, those of embedded messages included; a multipart entity with more stays whole.
+pub(crate) const MAX_PARTS: usize = 10_000;
 
 /// A message or part.
 #[derive(Debug)]
@@ -24,27 +26,37 @@ pub(crate) struct Entity<'a> {
     pub(crate) disposition: Option<MediaType>,
     /// The parts of a multipart entity that could be cut.
     pub(crate) parts: Vec<Entity<'a>>,
+    /// Whether it has parts that were not cut, because there are too many or they are nested too deep.
+    pub(crate) is_uncut: bool,
 }
 
 impl<'a> Entity<'a> {
-    /// Reads an entity and, to `depth` levels, its parts.
-    pub(crate) fn parse(whole: &'a [u8], depth: usize) -> Self {
-        Self::parse_in(whole, depth, false)
+    /// Reads an entity and, to `depth` levels and as long as `budget` lasts, its parts.
+    pub(crate) fn parse(whole: &'a [u8], depth: usize, budget: &mut usize) -> Self {
+        Self::parse_in(whole, depth, budget, false)
     }
 
-    fn parse_in(whole: &'a [u8], depth: usize, in_digest: bool) -> Self {
+    fn parse_in(whole: &'a [u8], depth: usize, budget: &mut usize, in_digest: bool) -> Self {
         let (header, start) = Header::parse(whole);
         let body = whole.get(start..).unwrap_or_default();
         let parsed = header.first("Content-Type").and_then(|f| MediaType::parse(f.value()));
-        let known = parsed.filter(|m| !m.main.is_empty() && !m.sub.is_empty());
+        let known = parsed.filter(MediaType::is_valid);
         let media = known.unwrap_or_else(|| default_media(&header, in_digest));
         let disposition = header.first("Content-Disposition").and_then(|f| MediaType::parse(f.value()));
-        let mut entity = Self { header, whole, body, media, disposition, parts: Vec::new() };
-        if entity.media.main == "multipart" && depth > 0 {
-            let boundary = entity.media.param("boundary").map(|b| b.trim_end().as_bytes().to_vec());
-            let slices = boundary.map(|b| cut(body, &b)).unwrap_or_default();
-            let in_digest = entity.media.sub == "digest";
-            entity.parts = slices.into_iter().map(|s| Self::parse_in(s, depth - 1, in_digest)).collect();
+        let mut entity = Self { header, whole, body, media, disposition, parts: Vec::new(), is_uncut: false };
+        if entity.media.main == "multipart"
+            && let Some(boundary) = entity.media.param("boundary")
+        {
+            let limit = if depth == 0 { 0 } else { *budget };
+            match cut(body, boundary.trim_end().as_bytes(), limit) {
+                Some(slices) => {
+                    *budget = budget.saturating_sub(slices.len());
+                    let in_digest = entity.media.sub == "digest";
+                    let parts = slices.into_iter();
+                    entity.parts = parts.map(|s| Self::parse_in(s, depth - 1, budget, in_digest)).collect();
+                }
+                None => entity.is_uncut = true,
+            }
         }
         entity
     }
@@ -56,7 +68,7 @@ impl<'a> Entity<'a> {
 
     /// The type that the content is to be read as: a multipart entity without parts is plain text.
     pub(crate) fn essence(&self) -> String {
-        if self.media.main == "multipart" && !self.is_multipart() && self.header.has("Content-Type") {
+        if self.media.main == "multipart" && !self.is_multipart() && !self.is_uncut {
             return "text/plain".to_owned();
         }
         self.media.essence()
@@ -64,7 +76,10 @@ impl<'a> Entity<'a> {
 
     /// Whether it is a multipart entity that has no parts and nothing else either.
     pub(crate) fn is_hollow(&self) -> bool {
-        self.media.main == "multipart" && !self.is_multipart() && self.body.trim_ascii().is_empty()
+        self.media.main == "multipart"
+            && !self.is_multipart()
+            && !self.is_uncut
+            && self.body.trim_ascii().is_empty()
     }
 
     /// The body without its transfer encoding.
@@ -110,8 +125,8 @@ fn default_media(header: &Header, in_digest: bool) -> MediaType {
 }
 
 /// The parts between boundary lines, without the line end before each; what is before the first and after the last
-/// is no part. A missing last boundary is taken to be at the end.
-fn cut<'a>(body: &'a [u8], boundary: &[u8]) -> Vec<&'a [u8]> {
+/// is no part. A missing last boundary is taken to be at the end. `None` when there are more than `limit`.
+fn cut<'a>(body: &'a [u8], boundary: &[u8], limit: usize) -> Option<Vec<&'a [u8]>> {
     let mut parts = Vec::new();
     let mut start = None;
     let mut at = 0;
@@ -120,6 +135,9 @@ fn cut<'a>(body: &'a [u8], boundary: &[u8]) -> Vec<&'a [u8]> {
         if let Some(last) = boundary_line(line, boundary) {
             if let Some(start) = start {
                 push(&mut parts, body, start, at);
+            }
+            if parts.len() > limit {
+                return None;
             }
             start = Some(next);
             if last {
@@ -132,7 +150,7 @@ fn cut<'a>(body: &'a [u8], boundary: &[u8]) -> Vec<&'a [u8]> {
     if let Some(start) = start.filter(|s| *s < body.len()) {
         parts.extend(body.get(start..));
     }
-    parts
+    (parts.len() <= limit).then_some(parts)
 }
 
 fn push<'a>(parts: &mut Vec<&'a [u8]>, body: &'a [u8], start: usize, end: usize) {
@@ -159,16 +177,17 @@ mod tests {
     #[test]
     fn parts_are_cut_at_lines() {
         let body = b"preamble\n--b\n\none\n--bb\n--b \r\n\r\ntwo\r\n--b--\nepilogue";
-        assert_eq!(cut(body, b"b"), [&b"\none\n--bb"[..], b"\r\ntwo"]);
-        assert_eq!(cut(b"--b\nA: 1\n\nopen", b"b"), [&b"A: 1\n\nopen"[..]]);
-        assert_eq!(cut(b"--b\n--b\nx\n--b--", b"b"), [&b"x"[..]]);
-        assert!(cut(b"nothing here", b"b").is_empty());
+        assert_eq!(cut(body, b"b", 9).unwrap(), [&b"\none\n--bb"[..], b"\r\ntwo"]);
+        assert_eq!(cut(b"--b\nA: 1\n\nopen", b"b", 9).unwrap(), [&b"A: 1\n\nopen"[..]]);
+        assert_eq!(cut(b"--b\n--b\nx\n--b--", b"b", 9).unwrap(), [&b"x"[..]]);
+        assert!(cut(b"nothing here", b"b", 9).unwrap().is_empty());
+        assert_eq!(cut(body, b"b", 1), None);
     }
 
     #[test]
     fn digests_hold_messages() {
         let raw = b"Content-Type: multipart/digest; boundary=x\n\n--x\n\nSubject: a\n\nb\n--x--\n";
-        let entity = Entity::parse(raw, 5);
+        let entity = Entity::parse(raw, 5, &mut 9);
         assert_eq!(entity.parts[0].essence(), "message/rfc822");
         assert_eq!(entity.parts[0].body, b"Subject: a\n\nb");
     }
@@ -179,12 +198,14 @@ mod tests {
         for n in 0..1000 {
             raw.extend(format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n").bytes());
         }
-        let mut entity = &Entity::parse(&raw, MAX_DEPTH);
+        let mut budget = MAX_PARTS;
+        let mut entity = &Entity::parse(&raw, MAX_DEPTH, &mut budget);
         let mut depth = 0;
         while let Some(part) = entity.parts.first() {
             entity = part;
             depth += 1;
         }
         assert_eq!(depth, MAX_DEPTH);
+        assert!(entity.is_uncut);
     }
 }

@@ -1,5 +1,8 @@
 use crate::charset;
 
+/// How many fields a header may have; further lines continue the last one.
+const MAX_FIELDS: usize = 10_000;
+
 /// A header field as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Field {
@@ -39,26 +42,25 @@ impl Header {
             if content.is_empty() {
                 return (header, next);
             }
+            let full = header.fields.len() >= MAX_FIELDS;
             match content.first() {
                 Some(b' ' | b'\t') => match header.fields.last_mut() {
                     Some(field) => {
                         field.text.push_str("\r\n");
-                        field.text.push_str(&charset::utf8_or_1252(content));
+                        field.text.push_str(&readable(content));
                     }
                     // A continuation of nothing: kept as a body would be if it were not blank.
                     None if content.iter().all(u8::is_ascii_whitespace) => {}
                     None => return (header, at),
                 },
                 _ => match field_name(content) {
+                    Some(_) if full => header.continue_with(&readable(content)),
                     Some(name) => header.fields.push(Field {
                         name: String::from_utf8_lossy(name).into_owned(),
-                        text: charset::utf8_or_1252(content).into_owned(),
+                        text: readable(content),
                     }),
                     None if is_envelope(content) => {
-                        header.fields.push(Field {
-                            name: String::new(),
-                            text: charset::utf8_or_1252(content).into_owned(),
-                        });
+                        header.fields.push(Field { name: String::new(), text: readable(content) });
                     }
                     None => return (header, at),
                 },
@@ -77,7 +79,8 @@ impl Header {
                 continue;
             }
             let continues = line.starts_with([' ', '\t']);
-            match (field_name(line.as_bytes()), header.fields.last_mut()) {
+            let full = header.fields.len() >= MAX_FIELDS;
+            match (field_name(line.as_bytes()).filter(|_| !full), header.fields.last_mut()) {
                 (Some(name), _) if !continues => header
                     .fields
                     .push(Field { name: String::from_utf8_lossy(name).into_owned(), text: line.to_owned() }),
@@ -95,6 +98,13 @@ impl Header {
             }
         }
         header
+    }
+
+    fn continue_with(&mut self, line: &str) {
+        if let Some(field) = self.fields.last_mut() {
+            field.text.push_str("\r\n ");
+            field.text.push_str(line);
+        }
     }
 
     /// All fields as a text with CRLF line ends.
@@ -128,6 +138,11 @@ pub(crate) fn line_at(raw: &[u8], at: usize) -> Option<&[u8]> {
 pub(crate) fn strip_eol(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// A line as text; NUL, which no MAPI string can hold, is left out.
+fn readable(line: &[u8]) -> String {
+    charset::utf8_or_1252(line).replace('\0', "")
 }
 
 /// The name before the colon, when the line is a field: printable ASCII without space ([RFC 5322] 3.6.8); blanks

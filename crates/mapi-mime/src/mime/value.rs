@@ -3,6 +3,9 @@
 use mail_parser::{HeaderValue, parsers::MessageStream};
 use watertight_wire::FileTime;
 
+/// How much of a value is read, in bytes.
+const MAX_VALUE: usize = 1 << 20;
+
 /// A mailbox of an address list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Address {
@@ -25,7 +28,7 @@ pub(crate) struct MediaType {
 
 impl MediaType {
     pub(crate) fn parse(value: &str) -> Option<Self> {
-        let terminated = format!("{}\r\n", without_blanks(value.trim()));
+        let terminated = format!("{}\r\n", without_blanks(front(value.trim())));
         let HeaderValue::ContentType(parsed) = MessageStream::new(terminated.as_bytes()).parse_content_type()
         else {
             return None;
@@ -44,6 +47,11 @@ impl MediaType {
         self.params.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether type and subtype are words that a type can have — [RFC 2045] 5.1 token.
+    pub(crate) fn is_valid(&self) -> bool {
+        is_token(&self.main) && is_token(&self.sub)
+    }
+
     pub(crate) fn essence(&self) -> String {
         format!("{}/{}", self.main, self.sub)
     }
@@ -51,7 +59,7 @@ impl MediaType {
 
 /// The mailboxes of an address list; groups are opened.
 pub(crate) fn addresses(value: &str) -> Vec<Address> {
-    let terminated = format!("{value}\r\n");
+    let terminated = format!("{}\r\n", front(value));
     let HeaderValue::Address(parsed) = MessageStream::new(terminated.as_bytes()).parse_address() else {
         return Vec::new();
     };
@@ -67,11 +75,19 @@ pub(crate) fn addresses(value: &str) -> Vec<Address> {
 
 /// Unstructured text, unfolded and decoded.
 pub(crate) fn text(value: &str) -> String {
-    let terminated = format!("{value}\r\n");
+    let terminated = format!("{}\r\n", front(value));
     match MessageStream::new(terminated.as_bytes()).parse_unstructured() {
         HeaderValue::Text(text) => clean(&text),
         _ => String::new(),
     }
+}
+
+fn front(value: &str) -> &str {
+    value.get(..value.floor_char_boundary(MAX_VALUE)).unwrap_or(value)
+}
+
+fn is_token(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&b))
 }
 
 /// Parameters unfolded, without the blanks that some programs write before ";" and after "=".
@@ -108,10 +124,10 @@ const ZONES: [(&str, &str); 8] = [
 
 /// A date and time.
 pub(crate) fn date(value: &str) -> Option<FileTime> {
-    let value = value.trim();
-    let (front, last) = value.rsplit_once(' ').unwrap_or(("", value));
+    let value = front(value.trim());
+    let (before, last) = value.rsplit_once(' ').unwrap_or(("", value));
     let terminated = match ZONES.iter().find(|(name, _)| name.eq_ignore_ascii_case(last)) {
-        Some((_, hours)) => format!("{front} {hours}\r\n"),
+        Some((_, hours)) => format!("{before} {hours}\r\n"),
         None => format!("{value}\r\n"),
     };
     match MessageStream::new(terminated.as_bytes()).parse_date() {

@@ -96,3 +96,24 @@ fn the_captured_inbox_is_the_corpus() {
     });
     assert_eq!(report["tolerated"], tolerated);
 }
+
+#[test]
+fn every_captured_message_becomes_mail() {
+    for stream in streams() {
+        let root = match stream.kind {
+            StreamKind::Contents => Root::ContentsSync,
+            StreamKind::CopyMessages => Root::MessageList,
+            _ => continue,
+        };
+        let (messages, mut spool) = messages(root, &stream.bytes);
+        for (n, message) in messages.iter().enumerate() {
+            let mut out = Vec::new();
+            let report = export(message, &mut spool, &mut out, &ExportOptions::default()).unwrap();
+            if let Ok(dir) = std::env::var("DUMP") {
+                let name = format!("{dir}/{}-{}-{n}.eml", stream.group.as_deref().unwrap_or("0"), stream.n);
+                fs::write(&name, &out).unwrap();
+                fs::write(format!("{name}.left"), format!("{:?}", report.left_out)).unwrap();
+            }
+        }
+    }
+}

@@ -6,3 +6,5 @@ mod assemble;
 mod captures;
 mod compare;
 mod corpus;
+mod laws;
+mod stream;
