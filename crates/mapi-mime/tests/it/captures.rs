@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use watertight_mapi::{ics::Root, store::MessageContent};
-use watertight_mapi_mime::{ExportOptions, export};
+use watertight_mapi::{PropTag, PropValue, ics::Root, prop::tags, store::MessageContent};
+use watertight_mapi_mime::{ExportOptions, ImportOptions, export, import};
 use watertight_testkit::{
     captures::{StreamKind, streams},
     data_dir,
@@ -99,6 +99,7 @@ fn the_captured_inbox_is_the_corpus() {
 
 #[test]
 fn every_captured_message_becomes_mail() {
+    let mut made = 0;
     for stream in streams() {
         let root = match stream.kind {
             StreamKind::Contents => Root::ContentsSync,
@@ -109,11 +110,29 @@ fn every_captured_message_becomes_mail() {
         for (n, message) in messages.iter().enumerate() {
             let mut out = Vec::new();
             let report = export(message, &mut spool, &mut out, &ExportOptions::default()).unwrap();
-            if let Ok(dir) = std::env::var("DUMP") {
-                let name = format!("{dir}/{}-{}-{n}.eml", stream.group.as_deref().unwrap_or("0"), stream.n);
-                fs::write(&name, &out).unwrap();
-                fs::write(format!("{name}.left"), format!("{:?}", report.left_out)).unwrap();
+            let class = text_of(message, tags::MESSAGE_CLASS);
+            let is_mail = class.is_empty() || class.starts_with("IPM.Note") || class.starts_with("REPORT.");
+            let noted = !class.is_empty() && report.left_out.iter().any(|l| l.item.contains(&class));
+            assert!(is_mail != noted, "{} {n} {class} {:?}", stream.n, report.left_out);
+            // Our own reader finds in it what the server had.
+            let back = import(&out, &ImportOptions::default()).unwrap();
+            let parts =
+                [tags::SUBJECT_PREFIX, tags::NORMALIZED_SUBJECT].map(|tag| text_of(message, tag)).concat();
+            let subject = Some(text_of(message, tags::SUBJECT)).filter(|s| !s.is_empty()).unwrap_or(parts);
+            if message.props.find(tags::TRANSPORT_MESSAGE_HEADERS).is_none() {
+                made += 1;
+                assert_eq!(text_of(&back, tags::SUBJECT), subject.trim());
+                assert_eq!(back.recipients.len(), message.recipients.len(), "{} {n}", stream.n);
             }
         }
+    }
+    assert!(made > 40, "{made} without transport headers");
+}
+
+fn text_of(message: &MessageContent, tag: PropTag) -> String {
+    match message.props.get(tag) {
+        Some(PropValue::Unicode(text)) => text.clone(),
+        Some(PropValue::String8(bytes)) => String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned(),
+        _ => String::new(),
     }
 }

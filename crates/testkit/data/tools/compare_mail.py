@@ -32,6 +32,7 @@ import email
 import email.header
 import email.policy
 import email.utils
+import functools
 import hashlib
 import json
 import mailbox
@@ -103,6 +104,7 @@ def readable(value):
     return read_bytes(value.encode('utf-8', 'surrogateescape')) if isinstance(value, str) else str(value)
 
 
+@functools.lru_cache(maxsize=100_000)
 def field(name, raw):
     """The decoded value of a field, blanks collapsed."""
     value = re.sub(r'\r\n|\r|\n', '', readable(raw))
@@ -120,7 +122,7 @@ def headers(msg):
         low = name.lower()
         if low in STRUCTURE:
             continue
-        out.append((low, field(name, raw)[1]))
+        out.append((low, field(low, str(raw))[1]))
     return out
 
 
@@ -132,7 +134,7 @@ def mailboxes(msg):
             out.setdefault('raw', {})[low] = readable(raw).strip()
         if low not in ADDRESS:
             continue
-        parsed, text = field(name, raw)
+        parsed, text = field(low, str(raw))
         try:
             out.setdefault(low, []).extend((a.display_name, a.addr_spec) for a in parsed.addresses)
             malformed = bool(parsed.defects)
@@ -409,9 +411,7 @@ def plain(text):
 
 
 def essential_mailboxes(name, m):
-    """What MAPI can hold: no Reply-To (its form differs), no Sender that is the From, no name that is the address."""
-    if name == 'reply-to':
-        return []
+    """What MAPI can hold: no Sender that is the From, no name that is the address."""
     boxes = [('' if shown == spec else shown, spec) for shown, spec in m['mailboxes'].get(name, []) if spec]
     if name == 'sender' and [b[1] for b in boxes] == [b[1] for b in m['mailboxes'].get('from', [])[:1]]:
         return []
