@@ -228,9 +228,9 @@ pub struct Sync {
     /// The Maildir; it is made when it is not there.
     #[arg(long, value_name = "DIR")]
     pub maildir: PathBuf,
-    /// Only folders whose names match, such as `Inbox` or `Archive/**`; may be given several times.
+    /// Only folders whose path matches: `*` stands for any characters, `?` for one; the Inbox is `INBOX`.
     #[arg(long, value_name = "GLOB")]
-    pub folder: Vec<String>,
+    pub folder: Option<String>,
     /// Change nothing; list exactly what would be done.
     #[arg(long)]
     pub dry_run: bool,

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use indicatif::HumanBytes;
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Options};
-use watertight_sync::{Report, SyncError};
+use watertight_sync::{Config, Report, SyncError, Synchronizer};
 use zeroize::Zeroizing;
 
 use super::on_runtime;
@@ -85,8 +85,39 @@ async fn sync(
             discover(&connector, &args.user, &address).await?
         }
     };
-    let _ = (common, dn, ledger);
-    anyhow::bail!("not there yet")
+    let discovery = connector.traffic();
+    let mut options = usual(ledger);
+    options.allow_mass_delete = args.allow_mass_delete;
+    options.dry_run = args.dry_run;
+    options.progress = Arc::new(Bars::new(common.quiet || common.json, args.dry_run && !common.json));
+    let config = Config {
+        maildir: args.maildir.clone(),
+        connections: args.connections.into(),
+        folder: args.folder.clone(),
+        options,
+    };
+    let mut report =
+        Synchronizer::new(connector.clone(), dn, config).run().await.map_err(|e| failed(e, &args.maildir))?;
+    connector.idle().await;
+    report.requests = report.requests.saturating_add(discovery.requests);
+    report.bytes_received = report.bytes_received.saturating_add(discovery.bytes_received);
+    report.bytes_sent = report.bytes_sent.saturating_add(discovery.bytes_sent);
+    Ok(report)
+}
+
+fn usual(ledger: &Ledger) -> watertight_sync::Options {
+    watertight_sync::Options {
+        ledger: ledger.child("sync"),
+        ..watertight_sync::Options::new(Arc::new(watertight_sync::Mail))
+    }
+}
+
+/// An error of a run with its exit status.
+fn failed(error: SyncError, maildir: &Path) -> anyhow::Error {
+    match error {
+        SyncError::Server(error) => client(error),
+        error => anyhow::Error::new(error).context(format!("cannot keep {} in step", maildir.display())),
+    }
 }
 
 /// The user's DN, as Autodiscover on the server says it: for the login name, or for the address made of it.
@@ -105,8 +136,11 @@ async fn discover(connector: &Connector, user: &str, address: &str) -> Result<St
 
 /// One run without any display, for the demo.
 pub async fn once(connector: &Connector, dn: &str, maildir: &Path, ledger: &Ledger) -> Result<Report> {
-    let _ = (connector, dn, maildir, ledger);
-    anyhow::bail!("not there yet")
+    let config = Config { maildir: maildir.to_owned(), connections: 2, folder: None, options: usual(ledger) };
+    let report =
+        Synchronizer::new(connector.clone(), dn, config).run().await.map_err(|e| failed(e, maildir))?;
+    connector.idle().await;
+    Ok(report)
 }
 
 /// An error of the client with its exit status.
