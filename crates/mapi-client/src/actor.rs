@@ -331,7 +331,7 @@ impl Actor {
         if max_rop_out > SHORT_ANSWER {
             flags = flags | ExecuteFlags::Chain;
         }
-        if !self.settings.compression() {
+        if !self.settings.compression(max_rop_out > SHORT_ANSWER) {
             flags = flags | ExecuteFlags::NoCompression;
         }
         let payload = request.to_bytes()?;

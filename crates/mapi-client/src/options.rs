@@ -20,7 +20,7 @@ pub struct Options {
     pub goodbye_timeout: Duration,
     /// X-ClientApplication — [MS-OXCMAPIHTTP] 2.2.3.3.7. Servers know clients that say Outlook.
     pub client_application: String,
-    /// Whether responses may be compressed; what is left open depends on the way being short (loopback) or not.
+    /// Whether responses may be compressed. Where it is left open all may, but for long ones from this machine itself.
     pub compression: Option<bool>,
     /// When to come back after the server said that it is busy.
     pub backoff: Backoff,

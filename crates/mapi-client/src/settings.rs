@@ -59,13 +59,13 @@ impl Settings {
         Connection::open(endpoint, self.tls.as_ref(), timeout, kind, &self.counters).await
     }
 
-    /// Whether responses may come compressed: not when the way is so short that it only costs time.
-    pub(crate) fn compression(&self) -> bool {
+    /// Whether a response may come compressed: a long one not when the way is so short that it only costs time.
+    pub(crate) fn compression(&self, long: bool) -> bool {
         self.options.compression.unwrap_or_else(|| {
             let host = self.endpoint.host();
             let near = host.eq_ignore_ascii_case("localhost")
                 || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-            !near
+            !(long && near)
         })
     }
 }
