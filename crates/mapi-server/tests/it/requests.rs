@@ -361,3 +361,42 @@ async fn autodiscover_leads_to_the_mailbox() {
     assert_eq!(client.receive().await.status, 401);
     bed.end().await;
 }
+
+#[tokio::test]
+async fn the_documents_example_of_a_session_is_answered() {
+    // [MS-OXCMAPIHTTP] 4.1 to 4.4: its headers, in its order and with its opaque strings; each cookie in a Cookie
+    // header of its own.
+    let bed = Bed::new().await;
+    let mut client = bed.client("u3").await;
+    let good = execute_body(&[2, 0], ExecuteFlags(3), Wrap::default(), 0x10008);
+    for (i, (request_type, body)) in [
+        ("Connect", connect_body(&legacy_dn("u3"))),
+        ("Execute", good),
+        ("PING", Vec::new()),
+        ("Disconnect", vec![0; 4]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut headers = vec![
+            ("Host".to_owned(), "mail.example.org:443".to_owned()),
+            ("Content-Type".to_owned(), "application/mapi-http".to_owned()),
+        ];
+        headers.extend(client.cookies.iter().map(|(k, v)| ("Cookie".to_owned(), format!("{k}={v}"))));
+        for (name, value) in [
+            ("X-RequestType", request_type),
+            ("X-ClientInfo", "an opaque string"),
+            ("X-RequestId", &format!("E2EA6C1C-E61B-49E9-9CFB-38184F907552:{i}")),
+            ("X-ClientApplication", "Outlook/15.00.0856.000"),
+            ("Authorization", &client.authorization),
+        ] {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let response = client.exchange(&headers, &body).await;
+        assert_eq!((response.status, response.code()), (200, 0), "{request_type}");
+        assert_eq!(response.header("X-ClientInfo"), Some("an opaque string"));
+        assert_eq!(response.header("Transfer-Encoding"), Some("chunked"));
+        check_chunks(&response);
+    }
+    bed.end().await;
+}
