@@ -154,6 +154,7 @@ impl Made<'_> {
             ("References", tags::INTERNET_REFERENCES),
         ] {
             if let Some(ids) = text(props, tag) {
+                let ids: String = ids.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
                 let words: Vec<String> = ids.split_whitespace().map(str::to_owned).collect();
                 self.add(name, &words);
             }

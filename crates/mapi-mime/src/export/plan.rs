@@ -74,6 +74,11 @@ impl<'a> Plan<'a> {
             let media = came_as.as_ref().filter(|m| m.essence() == essence);
             media.map(kept_params).unwrap_or_default()
         };
+        // An empty text is a part only where it is the body of attachments.
+        let is_text = html.is_none()
+            && is_empty(content.props.find(tags::RTF_COMPRESSED))
+            && !(inline.is_empty() && beside.is_empty());
+        let plain = plain.or_else(|| content.props.find(tags::BODY).filter(|_| is_text));
         let plain = plain.map(|prop| Node::Plain(prop, params("text/plain")));
         let html = html.map(|prop| Node::Html(prop, params("text/html")));
         let (html, inline) = match html {

@@ -58,6 +58,10 @@ impl<'c> Collector<'c> {
         {
             return;
         }
+        if ["application/pkcs7-mime", "application/x-pkcs7-mime"].contains(&entity.essence().as_str()) {
+            // [MS-OXOSMIME] 2.1.2: an opaque-signed or encrypted message is its only attachment.
+            self.content.props.set(tags::MESSAGE_CLASS, "IPM.Note.SMIME");
+        }
         self.part(entity, Place::Body);
     }
 

@@ -70,13 +70,18 @@ impl Header {
         (header, at)
     }
 
-    /// The same from a text that is nothing but a header; lines that are no fields continue the one before.
+    /// The same from PidTagTransportMessageHeaders: up to a blank line; lines that are no fields continue the one
+    /// before.
     pub(crate) fn from_text(text: &str) -> Self {
         let mut header = Self::default();
         for line in text.split('\n') {
             let line = line.strip_suffix('\r').unwrap_or(line);
             if line.is_empty() {
-                continue;
+                // Some servers go on with the fields of the parts.
+                if header.fields.is_empty() {
+                    continue;
+                }
+                break;
             }
             let continues = line.starts_with([' ', '\t']);
             let full = header.fields.len() >= MAX_FIELDS;

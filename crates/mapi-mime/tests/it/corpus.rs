@@ -160,3 +160,44 @@ fn the_second_round_trip_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn a_body_in_rtf_only_is_kept_and_noted() {
+    let mut content = MessageContent::default();
+    content.props.set(tags::SUBJECT, "x");
+    content.props.set(tags::BODY, "");
+    content.props.set(tags::RTF_COMPRESSED, vec![1, 2, 3]);
+    content.attachments.push(watertight_mapi::store::Attachment::default());
+    content.attachments[0].props.set(tags::ATTACH_DATA_BINARY, vec![4, 5, 6]);
+    let mut out = Vec::new();
+    let report = export(&content, &mut NoLarge, &mut out, &ExportOptions::default()).unwrap();
+    assert_eq!(report.left_out.len(), 1, "{:?}", report.left_out);
+    let mail = String::from_utf8(out).unwrap();
+    assert!(mail.contains("body.rtf.lzfu") && mail.contains("AQID") && mail.contains("BAUG"), "{mail}");
+}
+
+#[test]
+fn what_the_content_type_says_is_kept() {
+    let flowed = b"From: a@example.org\nContent-Type: text/plain; charset=utf-8; format=flowed; delsp=yes\n\nsoft \nbreak\n";
+    let mail = String::from_utf8(exported(&import(flowed, &without_transport_form()).unwrap())).unwrap();
+    assert!(
+        mail.contains("text/plain; charset=us-ascii;\n\tformat=flowed;\n\tdelsp=yes\n\nsoft \nbreak\n"),
+        "{mail}"
+    );
+
+    let encrypted = b"From: a@example.org\nContent-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b\n\n\
+--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\nContent-Type: application/octet-stream\n\n-----BEGIN\n--b--\n";
+    let mail = String::from_utf8(exported(&import(encrypted, &without_transport_form()).unwrap())).unwrap();
+    assert!(
+        mail.contains(
+            "Content-Type: multipart/encrypted;\n\tprotocol=\"application/pgp-encrypted\";\n\tboundary="
+        ),
+        "{mail}"
+    );
+    let at = |what: &str| mail.find(what).unwrap();
+    assert!(at("Content-Type: application/pgp-encrypted") < at("Content-Type: application/octet-stream"));
+
+    let empty = b"From: a@example.org\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n\n--b\nContent-Type: a/b; name=x\n\ny\n--b--\n";
+    let mail = String::from_utf8(exported(&import(empty, &without_transport_form()).unwrap())).unwrap();
+    assert_eq!(mail.matches("Content-Type: ").count(), 3, "an empty text is a part as well: {mail}");
+}
