@@ -160,7 +160,8 @@ fn prop_size(prop: &Prop) -> u64 {
 
 /// How many bytes a value has.
 pub(crate) fn value_size(value: &PropValue) -> u64 {
-    let text = |s: &String| to_u64(s.encode_utf16().count()).saturating_mul(2);
+    let units = |s: &String| if s.is_ascii() { s.len() } else { s.encode_utf16().count() };
+    let text = |s: &String| to_u64(units(s)).saturating_mul(2);
     let times = |n: usize, of: u64| to_u64(n).saturating_mul(of);
     match value {
         PropValue::Null => 0,

@@ -39,6 +39,8 @@ struct Holder {
 /// What is counted in the ledger.
 #[derive(Clone)]
 struct Kinds {
+    /// Held so that the tree shows it for as long as the store is there.
+    _ledger: Ledger,
     mailboxes: Kind,
     views: Kind,
     staged: Kind,
@@ -51,11 +53,11 @@ impl MemoryStore {
         Self::with_ledger(&Ledger::new("memory store"))
     }
 
-    /// An empty store that counts into a child of this ledger: mailbox handles, views, staged values.
+    /// An empty store that counts into this ledger: mailbox handles, views, staged values.
     #[must_use]
     pub fn with_ledger(ledger: &Ledger) -> Self {
-        let ledger = ledger.child("store");
         let kinds = Kinds {
+            _ledger: ledger.clone(),
             mailboxes: ledger.kind("mailbox handles"),
             views: ledger.kind("contents views"),
             staged: ledger.kind("staged values"),

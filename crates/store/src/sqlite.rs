@@ -60,6 +60,8 @@ pub struct SqliteStore(Arc<Shared>);
 
 /// What is counted in the ledger.
 struct Kinds {
+    /// Held so that the tree shows it for as long as the store is open.
+    _ledger: Ledger,
     connections: Kind,
     open: Kind,
     mailboxes: Kind,
@@ -81,16 +83,16 @@ struct Shared {
 }
 
 impl SqliteStore {
-    /// Opens a data directory, made when it is missing or empty. It counts into a child of `ledger`: connections,
-    /// open mailboxes, mailbox handles, views, staged values.
+    /// Opens a data directory, made when it is missing or empty. It counts into `ledger`: connections, open mailboxes,
+    /// mailbox handles, views, staged values.
     ///
     /// # Errors
     /// [`StoreError::Version`] for a directory that is none of ours or of a newer program; [`StoreError::Full`],
     /// [`StoreError::Corrupt`], [`StoreError::Backend`].
     pub fn open(dir: &Path, ledger: &Ledger) -> StoreResult<Self> {
         prepare_dir(dir)?;
-        let ledger = ledger.child("store");
         let kinds = Kinds {
+            _ledger: ledger.clone(),
             connections: ledger.kind("connections"),
             open: ledger.kind("open mailboxes"),
             mailboxes: ledger.kind("mailbox handles"),
@@ -275,3 +277,6 @@ impl Store for SqliteStore {
         Ok(Arc::new(SqliteMailbox::new(Arc::clone(&self.0), Arc::new(info))))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,8 +165,7 @@ pub(super) async fn deleted_ids(store: Arc<impl Store + 'static>) {
     assert_eq!(found.soft, all[..3].iter().map(|id| id.0).collect());
     let gone = all[5..8].iter().chain(&all[10..12]).map(|id| id.0);
     assert_eq!(found.gone, gone.chain([counter(0xdead_beef)]).collect());
-    let none =
-        mailbox.deleted_ids(inbox, &*mailbox.message_ids(inbox, ItemKind::Normal).await.unwrap()).await;
+    let none = mailbox.deleted_ids(inbox, &mailbox.message_ids(inbox, ItemKind::Normal).await.unwrap()).await;
     assert!(none.unwrap().gone.is_empty());
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn versions_and_conflicts(store: Arc<impl Store + 'static>) {
     let next = save(&mailbox, again(&head, mail("changed", 9))).await;
     assert_eq!((next.id, next.created), (head.id, head.created));
     assert!(next.change_number > head.change_number);
-    assert_eq!(next.predecessors.entries(), [next.change_key.clone()]);
+    assert_eq!(next.predecessors, PredecessorChangeList::of(next.change_key.clone()));
     assert_eq!(mailbox.message(head.id, false).await.unwrap().content, mail("changed", 9));
     let stale = mailbox.save_messages(vec![again(&head, mail("stale", 9))]).await;
     assert!(matches!(stale, Err(StoreError::Conflict)));
@@ -94,6 +94,8 @@ pub(super) async fn given_ids(store: Arc<impl Store + 'static>) {
     let given = SaveMessage { id: Some(id), ..new(inbox, mail("given", 1)) };
     assert_eq!(save(&mailbox, given.clone()).await.id, id);
     assert!(matches!(mailbox.save_messages(vec![given.clone()]).await, Err(StoreError::Exists(_))));
+    mailbox.delete_messages(inbox, &[id], true).await.unwrap();
+    assert_eq!(save(&mailbox, given.clone()).await.id, id);
     let never = watertight_mapi::store::MessageId(counter(first.value() + 1_000));
     let never = SaveMessage { id: Some(never), ..given };
     assert!(matches!(mailbox.save_messages(vec![never]).await, Err(StoreError::Invalid(_))));

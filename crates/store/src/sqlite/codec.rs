@@ -188,6 +188,12 @@ fn write_value(value: &PropValue, w: &mut Writer) -> Result<(), WireError> {
         w.len32(items.len(), "values")?;
         items.iter().try_for_each(|item| one(item, w))
     }
+    fn each<T>(items: &[T], w: &mut Writer, mut one: impl FnMut(&T, &mut Writer)) -> Result<(), WireError> {
+        many(items, w, |item, w| {
+            one(item, w);
+            Ok(())
+        })
+    }
     match value {
         V::Null => {}
         V::I16(n) => w.i16(*n),
@@ -208,13 +214,13 @@ fn write_value(value: &PropValue, w: &mut Writer) -> Result<(), WireError> {
         | V::Binary(b) => {
             w.bytes32(b, "value")?;
         }
-        V::MvI16(v) => many(v, w, |n, w| Ok(w.i16(*n)))?,
-        V::MvI32(v) => many(v, w, |n, w| Ok(w.i32(*n)))?,
-        V::MvF32(v) => many(v, w, |n, w| Ok(w.f32(*n)))?,
-        V::MvF64(v) | V::MvFloatingTime(v) => many(v, w, |n, w| Ok(w.f64(*n)))?,
-        V::MvCurrency(v) | V::MvI64(v) => many(v, w, |n, w| Ok(w.i64(*n)))?,
-        V::MvTime(v) => many(v, w, |time, w| Ok(w.u64(time.0)))?,
-        V::MvGuid(v) => many(v, w, |guid, w| Ok(w.guid(*guid)))?,
+        V::MvI16(v) => each(v, w, |n, w| w.i16(*n))?,
+        V::MvI32(v) => each(v, w, |n, w| w.i32(*n))?,
+        V::MvF32(v) => each(v, w, |n, w| w.f32(*n))?,
+        V::MvF64(v) | V::MvFloatingTime(v) => each(v, w, |n, w| w.f64(*n))?,
+        V::MvCurrency(v) | V::MvI64(v) => each(v, w, |n, w| w.i64(*n))?,
+        V::MvTime(v) => each(v, w, |time, w| w.u64(time.0))?,
+        V::MvGuid(v) => each(v, w, |guid, w| w.guid(*guid))?,
         V::MvUnicode(v) => many(v, w, |text, w| w.bytes32(text.as_bytes(), "value"))?,
         V::MvString8(v) | V::MvBinary(v) => many(v, w, |b, w| w.bytes32(b, "value"))?,
     }

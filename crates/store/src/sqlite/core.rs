@@ -41,6 +41,9 @@ pub(super) type Job = Box<dyn FnOnce(&mut WriteTx<'_>) -> (bool, Told) + Send>;
 /// Tells whoever waits for a write; `None` when it is durable.
 pub(super) type Told = Box<dyn FnOnce(Option<Failure>) + Send>;
 
+/// Sets of message ids by folder and kind, each with the version of the folder's contents that it is of.
+type Sets = LruCache<(i64, i64), (i64, Arc<GlobSet>)>;
+
 /// Why a transaction was not committed, for each of those that shared it.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
@@ -80,7 +83,11 @@ pub(super) struct Core {
     queue: Mutex<Queue>,
     readers: Mutex<Vec<Conn>>,
     names: RwLock<Arc<Names>>,
-    sets: Mutex<LruCache<(i64, i64), (i64, Arc<GlobSet>)>>,
+    sets: Mutex<Sets>,
+    #[cfg(test)]
+    commits: std::sync::atomic::AtomicU64,
+    #[cfg(test)]
+    pushed: std::sync::atomic::AtomicU64,
     _held: Entry,
 }
 
@@ -108,6 +115,10 @@ impl Core {
             readers: Mutex::default(),
             names: RwLock::new(Arc::new(names)),
             sets: Mutex::new(LruCache::new(REMEMBERED_SETS)),
+            #[cfg(test)]
+            commits: Default::default(),
+            #[cfg(test)]
+            pushed: Default::default(),
             _held: kinds.open.enter(),
         })
     }
@@ -166,6 +177,8 @@ impl Core {
         {
             let mut queue = locked(&self.queue);
             queue.jobs.push_back((job, durable));
+            #[cfg(test)]
+            self.pushed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             if std::mem::replace(&mut queue.running, true) {
                 return;
             }
@@ -222,6 +235,8 @@ impl Core {
             }
             tx.finish()?;
             sql.execute_batch("COMMIT").doing("committing")?;
+            #[cfg(test)]
+            self.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             self.publish(&tx.names);
             Ok(())
         });
@@ -245,6 +260,18 @@ impl Core {
     #[cfg(test)]
     pub(super) fn with_writer<T>(&self, f: impl FnOnce(&Connection) -> T) -> T {
         f(&locked(&self.writer).sql)
+    }
+
+    /// How many transactions were committed.
+    #[cfg(test)]
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// How many writes were ever queued.
+    #[cfg(test)]
+    pub(super) fn pushed(&self) -> u64 {
+        self.pushed.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 

@@ -76,6 +76,8 @@ impl SqliteMailbox {
                     return;
                 }
             };
+            // Whoever is told of the result finds the store let go.
+            drop(shared);
             let job: super::core::Job = Box::new(move |tx| {
                 let result = f(tx);
                 let ok = result.is_ok();

@@ -103,6 +103,11 @@ impl WriteTx<'_> {
                 if MessageRow::find(self.sql, id)?.is_some() {
                     return Err(StoreError::Exists("a message of that id".to_owned()));
                 }
+                // It may have been here before.
+                self.sql
+                    .prepare_cached("DELETE FROM tombstone WHERE folder = ? AND message = ?")
+                    .and_then(|mut s| s.execute([int(folder.0), int(id.0)]))
+                    .doing("saving a message")?;
                 id
             }
             (Some(id), Some(expected)) => {

@@ -114,7 +114,7 @@ impl MessageRow {
             &sum,
         ];
         sql.prepare_cached("INSERT OR REPLACE INTO message VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-            .and_then(|mut s| s.execute(&values))
+            .and_then(|mut s| s.execute(values))
             .doing("writing the row of a message")?;
         Ok(())
     }
