@@ -66,6 +66,8 @@ pub enum Fault {
     Stall,
     /// PROCESSING and PENDING for ever.
     Pending,
+    /// PROCESSING, then so many PENDING, each after a quarter of a second; then the answer as it should be.
+    Slow(u32),
     /// A body without an end.
     Endless,
     /// The answer as it should be; then the connection is closed.

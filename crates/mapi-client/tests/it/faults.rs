@@ -9,7 +9,7 @@ use watertight_mapi_client::{
 };
 use watertight_testkit::replay::{Fault, When};
 
-use crate::kit::{Bench, Brought, drain, options};
+use crate::kit::{Bench, Brought, drain, impatient, options};
 
 const GET_BUFFER: u8 = 0x4E;
 const LOGON: u8 = 0xFE;
@@ -104,9 +104,9 @@ async fn each_fault_is_one_clear_error_and_leaves_nothing() {
         ("the first buffer", When::rop(GET_BUFFER)),
         ("a later buffer", When::rop(GET_BUFFER).after(7)),
     ];
-    let bench = Bench::new();
     for (place, when) in places {
         for (name, fault, is_right) in cases() {
+            let bench = Bench::with(if name == "stall" { impatient() } else { options() });
             bench.replay.fault(when.clone(), fault);
             let error = run(&bench).await.expect_err(name);
             assert!(is_right(&error), "{name} at {place}: {error:?}");
@@ -123,11 +123,12 @@ async fn each_fault_is_one_clear_error_and_leaves_nothing() {
             let left = bench.replay.counts().sessions;
             assert!(left == 0 || unknown, "{name} at {place}: {left} sessions left");
             bench.replay.forget_sessions();
+            // And after that it works.
+            let session = bench.connector.connect(&bench.dn).await.unwrap();
+            session.disconnect().await.unwrap();
+            bench.assert_nothing_left().await;
         }
     }
-    // And after all that it works.
-    assert_eq!(run(&bench).await.unwrap().messages, 123);
-    bench.assert_nothing_left().await;
 }
 
 #[tokio::test]
@@ -181,7 +182,8 @@ async fn a_connection_that_was_closed_between_requests_is_made_again() {
 #[tokio::test]
 async fn a_lost_session_is_made_again_and_the_work_repeated_from_the_state() {
     for fault in [Fault::ResponseCode(10), Fault::Cut, Fault::Drop, Fault::Stall] {
-        let bench = Bench::new();
+        let stall = matches!(fault, Fault::Stall);
+        let bench = Bench::with(if stall { impatient() } else { options() });
         bench.replay.fault(When::rop(GET_BUFFER).after(5), fault);
         let mut mailbox = Mailbox::new(bench.connector.clone(), bench.dn.clone());
         let brought = loop {
@@ -264,4 +266,22 @@ async fn a_server_that_is_not_there_is_told_apart() {
     let error = connect(url, quick).await;
     assert!(matches!(error, Error::Reach(ReachError::ConnectTimeout { .. })), "{error:?}");
     assert_eq!(ledger.held(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_says_pending_is_waited_for_but_not_for_ever() {
+    let patient = Options { read_timeout: Duration::from_millis(1500), ..options() };
+    let bench = Bench::with(patient.clone());
+    bench.replay.fault(When::rop(LOGON), Fault::Slow(8));
+    assert_eq!(run(&bench).await.unwrap().messages, 123);
+    bench.assert_nothing_left().await;
+
+    let bench = Bench::with(Options { response_timeout: Duration::from_secs(1), ..patient });
+    bench.replay.fault(When::rop(LOGON), Fault::Slow(u32::MAX));
+    let error = run(&bench).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the server broke the protocol: a response that was not complete after 1 s"
+    );
+    bench.assert_nothing_left().await;
 }

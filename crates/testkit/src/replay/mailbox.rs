@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test kit fails by panicking")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::OnceLock;
 
 use super::Phase;
 use crate::captures::{self, Exchange};
@@ -35,6 +36,7 @@ pub(super) enum Answer {
     Mapi { body: Vec<u8>, cookies: Vec<String> },
 }
 
+#[derive(Clone)]
 pub(super) struct Mailbox {
     pub(super) user_dn: String,
     pub(super) phase: Phase,
@@ -51,13 +53,14 @@ pub(super) struct Mailbox {
     changed_reads: Vec<u8>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Session {
     sequence: u64,
     next: u32,
     pub(super) handles: BTreeMap<u32, Object>,
 }
 
+#[derive(Clone)]
 pub(super) enum Object {
     Logon,
     Folder(u64),
@@ -65,6 +68,7 @@ pub(super) enum Object {
 }
 
 /// A synchronization context.
+#[derive(Clone)]
 pub(super) struct Sync {
     contents: bool,
     folder: u64,
@@ -83,7 +87,13 @@ struct Buffer {
 }
 
 impl Mailbox {
+    /// The captures are read once in a process.
     pub(super) fn first_set() -> Self {
+        static READ: OnceLock<Mailbox> = OnceLock::new();
+        READ.get_or_init(Self::read_first_set).clone()
+    }
+
+    fn read_first_set() -> Self {
         let all = captures::first_set();
         let exchange = |n: u32| all.iter().find(|e| e.n == n).expect("the exchange");
         let connect = exchange(1);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use super::mailbox::{self, Answer};
 use super::{Fault, Shared};
@@ -140,6 +141,14 @@ fn answer(shared: &Shared, stream: &mut TcpStream, request: &Request) -> io::Res
     done.extend(body);
     let mut out = head.into_bytes();
     out.extend(chunk(b"PROCESSING\r\n"));
+    if let Some(Fault::Slow(times)) = fault {
+        stream.write_all(&out)?;
+        out.clear();
+        for _ in 0..times {
+            std::thread::sleep(Duration::from_millis(250));
+            stream.write_all(&chunk(b"PENDING\r\n"))?;
+        }
+    }
     out.extend(chunk(&done));
     if matches!(fault, Some(Fault::Cut)) {
         out.truncate(out.len() - done.len() / 2 - 4);
