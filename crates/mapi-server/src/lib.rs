@@ -12,6 +12,7 @@
 pub mod auth;
 mod autodiscover;
 pub mod clock;
+mod code_page;
 mod http;
 pub mod ics;
 pub mod rop;

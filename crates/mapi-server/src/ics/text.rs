@@ -1,4 +1,3 @@
-use encoding_rs::Encoding;
 use watertight_mapi::{
     PropTag, PropType, PropValue,
     prop::{Prop, PropData},
@@ -6,6 +5,7 @@ use watertight_mapi::{
 use watertight_wire::Reader;
 
 use super::flags::SendOptions;
+use crate::code_page::{decode, encode};
 
 /// In which form strings go out — [MS-OXCFXICS] 3.2.5.8.1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +34,15 @@ impl TextForm {
     pub(super) fn shape(self, mut prop: Prop) -> Prop {
         let PropData::Inline(value) = prop.value else { return prop };
         let value = match value {
-            PropValue::Unicode(text) if !self.unicode && !self.cpid => PropValue::String8(self.encode(&text)),
-            PropValue::MvUnicode(all) if !self.unicode && !self.cpid => {
-                PropValue::MvString8(all.iter().map(|text| self.encode(text)).collect())
+            PropValue::Unicode(text) if !self.unicode && !self.cpid => {
+                PropValue::String8(encode(self.code_page, &text))
             }
-            PropValue::String8(text) if self.force => PropValue::Unicode(self.decode(&text)),
+            PropValue::MvUnicode(all) if !self.unicode && !self.cpid => {
+                PropValue::MvString8(all.iter().map(|text| encode(self.code_page, text)).collect())
+            }
+            PropValue::String8(text) if self.force => PropValue::Unicode(decode(self.code_page, &text)),
             PropValue::MvString8(all) if self.force => {
-                PropValue::MvUnicode(all.iter().map(|text| self.decode(text)).collect())
+                PropValue::MvUnicode(all.iter().map(|text| decode(self.code_page, text)).collect())
             }
             same => same,
         };
@@ -73,58 +75,6 @@ impl TextForm {
             other => other,
         }
     }
-
-    /// Text in the code page; what it does not have becomes a question mark.
-    pub(super) fn encode(self, text: &str) -> Vec<u8> {
-        let encoding = encoding(self.code_page);
-        let (bytes, _, lossy) = encoding.encode(text);
-        if !lossy {
-            return bytes.into_owned();
-        }
-        let mut all = Vec::with_capacity(text.len());
-        let mut buffer = [0; 4];
-        for c in text.chars() {
-            match encoding.encode(c.encode_utf8(&mut buffer)) {
-                (bytes, _, false) => all.extend_from_slice(&bytes),
-                _ => all.push(b'?'),
-            }
-        }
-        all
-    }
-
-    fn decode(self, bytes: &[u8]) -> String {
-        encoding(self.code_page).decode_without_bom_handling(bytes).0.into_owned()
-    }
-}
-
-/// The character set of a code page identifier; Western European for those that it does not know.
-fn encoding(code_page: u32) -> &'static Encoding {
-    use encoding_rs as e;
-    match code_page {
-        65001 => e::UTF_8,
-        874 => e::WINDOWS_874,
-        932 => e::SHIFT_JIS,
-        936 => e::GBK,
-        949 => e::EUC_KR,
-        950 => e::BIG5,
-        1250 => e::WINDOWS_1250,
-        1251 => e::WINDOWS_1251,
-        1253 => e::WINDOWS_1253,
-        1254 => e::WINDOWS_1254,
-        1255 => e::WINDOWS_1255,
-        1256 => e::WINDOWS_1256,
-        1257 => e::WINDOWS_1257,
-        1258 => e::WINDOWS_1258,
-        20866 => e::KOI8_R,
-        21866 => e::KOI8_U,
-        28592 => e::ISO_8859_2,
-        28595 => e::ISO_8859_5,
-        28597 => e::ISO_8859_7,
-        28605 => e::ISO_8859_15,
-        51932 => e::EUC_JP,
-        54936 => e::GB18030,
-        _ => e::WINDOWS_1252,
-    }
 }
 
 /// Brings UTF-16LE that comes in pieces into a code page.
@@ -145,7 +95,7 @@ impl Recoder {
             whole = whole.saturating_sub(2);
         }
         self.carry = all.split_off(whole);
-        form.encode(&Reader::decode_utf16le(&all))
+        encode(form.code_page, &Reader::decode_utf16le(&all))
     }
 }
 
@@ -163,9 +113,8 @@ mod tests {
                 let mut recoder = Recoder::default();
                 let pieces: Vec<u8> =
                     utf16.chunks(size).flat_map(|piece| recoder.push(form, piece)).collect();
-                assert_eq!(pieces, form.encode(text));
+                assert_eq!(pieces, encode(page, text));
             }
         }
-        assert_eq!(TextForm::new(SendOptions::default(), 1252).encode("ü Ł"), b"\xfc ?");
     }
 }
