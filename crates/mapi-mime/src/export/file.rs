@@ -30,7 +30,7 @@ impl Writer<'_> {
         let page = codepage(&content.props);
         let stats = self.stats(prop, page)?;
         let charset = if stats.high == 0 { "us-ascii" } else { "utf-8" };
-        self.text_part("text/plain", charset, params, &stats)?;
+        self.text_part("text/plain", charset, params, stats.text_encoding())?;
         self.encode(prop, page, stats.text_encoding())
     }
 
@@ -51,12 +51,13 @@ impl Writer<'_> {
         };
         let wide = label.starts_with("utf-16");
         let label = if label == "us-ascii" && stats.high > 0 { "utf-8" } else { &label };
-        self.text_part("text/html", label, params, &stats)?;
+        let encoding = if wide { Encoding::Base64 } else { stats.text_encoding() };
+        self.text_part("text/html", label, params, encoding)?;
         // A server may leave terminators in it.
         if wide || !stats.nul {
-            return self.encode(prop, page, if wide { Encoding::Base64 } else { stats.text_encoding() });
+            return self.encode(prop, page, encoding);
         }
-        let mut encoder = Encoder::new(stats.text_encoding());
+        let mut encoder = Encoder::new(encoding);
         let out = &mut self.out;
         large::pieces(prop.tag.ty(), &prop.value, page, self.large, &mut |piece| {
             piece.split(|byte| *byte == 0).try_for_each(|part| encoder.write(part, out))
@@ -69,14 +70,14 @@ impl Writer<'_> {
         essence: &str,
         charset: &str,
         params: &[(String, String)],
-        stats: &Stats,
+        encoding: Encoding,
     ) -> Result<(), ExportError> {
         let mut line = format!("Content-Type: {essence}; charset={charset}");
         for (name, value) in params {
             line.push_str(&words::parameter(name, value));
         }
         self.out.field(&line)?;
-        self.transfer_encoding(stats.text_encoding())?;
+        self.transfer_encoding(encoding)?;
         self.out.end_of_line()
     }
 

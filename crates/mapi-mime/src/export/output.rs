@@ -179,13 +179,14 @@ pub(super) struct Encoder {
     encoding: Encoding,
     /// The unfinished line (quoted-printable) or the unfinished 57 bytes (base64).
     rest: Vec<u8>,
-    cr: bool,
+    /// CRs that came last. All of them and an LF are one end of a line.
+    crs: usize,
     started: bool,
 }
 
 impl Encoder {
     pub(super) fn new(encoding: Encoding) -> Self {
-        Self { encoding, rest: Vec::with_capacity(128), cr: false, started: false }
+        Self { encoding, rest: Vec::with_capacity(128), crs: 0, started: false }
     }
 
     pub(super) fn write(&mut self, piece: &[u8], out: &mut Output<'_>) -> Result<(), ExportError> {
@@ -200,16 +201,9 @@ impl Encoder {
     pub(super) fn finish(mut self, out: &mut Output<'_>) -> Result<(), ExportError> {
         match self.encoding {
             Encoding::Binary => Ok(()),
-            Encoding::SevenBit | Encoding::EightBit => {
-                if self.cr {
-                    out.raw(b"\r")?;
-                }
-                Ok(())
-            }
+            Encoding::SevenBit | Encoding::EightBit => (0..self.crs).try_for_each(|_| out.raw(b"\r")),
             Encoding::QuotedPrintable => {
-                if self.cr {
-                    self.token(b"=0D", out)?;
-                }
+                self.quote_crs(out)?;
                 self.protect_blank(out)?;
                 out.raw(&self.rest)
             }
@@ -218,33 +212,37 @@ impl Encoder {
     }
 
     fn lines(&mut self, piece: &[u8], out: &mut Output<'_>) -> Result<(), ExportError> {
-        let mut rest = piece;
-        if self.cr && rest.first() != Some(&b'\n') && !rest.is_empty() {
-            out.raw(b"\r")?;
-        }
-        self.cr &= rest.is_empty();
-        while let Some(at) = memchr::memchr(b'\n', rest) {
-            let (line, after) = rest.split_at(at);
-            out.raw(line.strip_suffix(b"\r").unwrap_or(line))?;
-            out.end_of_line()?;
-            rest = after.strip_prefix(b"\n").unwrap_or(after);
-        }
-        match rest.strip_suffix(b"\r") {
-            Some(before) => {
-                self.cr = true;
-                out.raw(before)
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            let (content, ends) = match part.strip_suffix(b"\n") {
+                Some(content) => (content, true),
+                None => (part, false),
+            };
+            let text = content.len() - content.iter().rev().take_while(|byte| **byte == b'\r').count();
+            if text > 0 {
+                (0..self.crs).try_for_each(|_| out.raw(b"\r"))?;
+                self.crs = 0;
+                out.raw(content.get(..text).unwrap_or_default())?;
             }
-            None => out.raw(rest),
+            if ends {
+                self.crs = 0;
+                out.end_of_line()?;
+            } else {
+                self.crs += content.len() - text;
+            }
         }
+        Ok(())
     }
 
     fn quote(&mut self, byte: u8, out: &mut Output<'_>) -> Result<(), ExportError> {
-        if self.cr && byte != b'\n' {
-            self.token(b"=0D", out)?;
-        }
-        self.cr = byte == b'\r';
         match byte {
-            b'\r' => Ok(()),
+            b'\r' => {
+                self.crs += 1;
+                return Ok(());
+            }
+            b'\n' => self.crs = 0,
+            _ => self.quote_crs(out)?,
+        }
+        match byte {
             b'\n' => {
                 self.protect_blank(out)?;
                 out.raw(&self.rest)?;
@@ -257,6 +255,14 @@ impl Encoder {
                 self.token(&[b'=', high, low], out)
             }
         }
+    }
+
+    /// CRs that are no end of a line.
+    fn quote_crs(&mut self, out: &mut Output<'_>) -> Result<(), ExportError> {
+        for _ in 0..core::mem::take(&mut self.crs) {
+            self.token(b"=0D", out)?;
+        }
+        Ok(())
     }
 
     fn token(&mut self, token: &[u8], out: &mut Output<'_>) -> Result<(), ExportError> {

@@ -219,6 +219,107 @@ proptest! {
     }
 }
 
+/// Mail made of what mail is made of, in any order.
+fn soup() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: [&[u8]; 44] = [
+        b"\n",
+        b"\r\n",
+        b"\n\n",
+        b"\r",
+        b" ",
+        b"\t",
+        b"\0",
+        b"x",
+        b"text\n",
+        b"\xff\xe4",
+        "\u{e4}".as_bytes(),
+        b"=",
+        b"=3D",
+        b"=\n",
+        b"--b\n",
+        b"--b--\n",
+        b"--c\r\n",
+        b"--c--",
+        b"--=_0_",
+        b"--\n",
+        b"From: a@example.org\n",
+        b"From x y\n",
+        b">From \n",
+        b"Subject: =?utf-8?Q?=E4?=\n",
+        b"To: x <y@z>, ;\n",
+        b"To:\n",
+        b"Content-Type: multipart/mixed; boundary=b\n",
+        b"Content-Type: multipart/alternative; boundary=\"c\"\n",
+        b"Content-Type: multipart/related; boundary=c; start=\"<r>\"\n",
+        b"Content-Type: multipart/signed; boundary=b\n",
+        b"Content-Type: multipart/digest; boundary=c\n",
+        b"Content-Type: text/html; charset=utf-16le\n",
+        b"Content-Type: text/plain; charset=iso-2022-jp\n",
+        b"Content-Type: message/rfc822\n",
+        b"Content-Type: image/png; name=a\n",
+        b"Content-Type: message/delivery-status\n",
+        b"Content-Type: text/calendar; method=x\n",
+        b"Content-Type: x\n",
+        b"Content-Transfer-Encoding: base64\n",
+        b"Content-Transfer-Encoding: quoted-printable\n",
+        b"Content-Disposition: attachment; filename*=utf-8''%e4\n",
+        b"Content-Disposition: inline\n",
+        b"Content-ID: <r>\n",
+        b"PGI+\n",
+    ];
+    proptest::collection::vec(proptest::sample::select(PIECES.as_slice()), 1..40)
+        .prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+
+    /// Whatever the strings of another server hold: no field and no part comes of it that should not.
+    #[test]
+    fn strings_stay_in_their_fields(texts in proptest::collection::vec(any::<String>(), 9), injected in any::<bool>()) {
+        let text = |n: usize| if injected { format!("{}\r\nX-Bad: 1\r\n\r\n--=_0_{}", texts[n], texts[n]) } else { texts[n].clone() };
+        let mut content = MessageContent::default();
+        for (n, tag) in [tags::SUBJECT, tags::SENT_REPRESENTING_NAME, tags::SENT_REPRESENTING_SMTP_ADDRESS,
+            tags::INTERNET_MESSAGE_ID, tags::INTERNET_REFERENCES, tags::CONVERSATION_TOPIC].into_iter().enumerate() {
+            content.props.set(tag, text(n));
+        }
+        content.props.set(tags::BODY, text(6));
+        let mut attachment = Attachment::default();
+        for (n, tag) in [tags::ATTACH_LONG_FILENAME, tags::ATTACH_MIME_TAG, tags::ATTACH_CONTENT_ID,
+            tags::ATTACH_CONTENT_LOCATION, tags::DISPLAY_NAME].into_iter().enumerate() {
+            attachment.props.set(tag, text((n + 3) % 9));
+        }
+        attachment.props.set(tags::ATTACH_DATA_BINARY, text(7).into_bytes());
+        content.attachments.push(attachment);
+        let mut recipient = PropBag::default();
+        recipient.set(tags::RECIPIENT_TYPE, 1);
+        recipient.set(tags::DISPLAY_NAME, text(8));
+        recipient.set(tags::EMAIL_ADDRESS, text(5));
+        content.recipients.push(recipient);
+        let mail = exported(&content, LineEnding::Lf);
+        let back = plain_import(&mail).unwrap();
+        let header = back.props.text(tags::TRANSPORT_MESSAGE_HEADERS).unwrap_or_default();
+        for line in header.split("\r\n").filter(|l| !l.is_empty() && !l.starts_with([' ', '\t'])) {
+            let name = line.split(':').next().unwrap();
+            let known = ["From", "To", "Subject", "Message-ID", "References", "Thread-Topic", "MIME-Version", "Content-Type"];
+            prop_assert!(known.contains(&name), "{:?} in {:?}", line, String::from_utf8_lossy(&mail));
+        }
+        prop_assert_eq!(back.attachments.len(), 1, "{:?}", String::from_utf8_lossy(&mail));
+        let kept = back.attachments[0].props.get(tags::ATTACH_DATA_BINARY);
+        prop_assert_eq!(kept, Some(&PropValue::Binary(text(7).into_bytes())));
+    }
+
+    #[test]
+    fn any_soup_becomes_mail_that_stays_as_it_is(raw in soup()) {
+        let mail = exported(&plain_import(&raw).unwrap(), LineEnding::Lf);
+        let second = exported(&plain_import(&mail).unwrap(), LineEnding::Lf);
+        let third = exported(&plain_import(&second).unwrap(), LineEnding::Lf);
+        prop_assert_eq!(String::from_utf8_lossy(&second), String::from_utf8_lossy(&third), "of {:?}", String::from_utf8_lossy(&raw));
+        let kept = import(&raw, &ImportOptions::default()).unwrap();
+        prop_assert!(exported(&kept, LineEnding::Lf) == raw);
+    }
+}
+
 fn prop_eq(was: &str, is: &str) -> Result<(), TestCaseError> {
     prop_assert_eq!(was, is);
     Ok(())
