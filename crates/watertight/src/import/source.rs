@@ -180,15 +180,17 @@ fn file(path: &Path, folder: &[String], limits: Limits, sink: &mut dyn Sink) -> 
             return Ok(ControlFlow::Continue(()));
         }
     };
+    // A mail may begin with the envelope line of the mbox that it was cut from.
+    let is_eml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("eml"));
     match what(&start) {
-        What::Mbox => {
+        What::Mbox if !is_eml => {
             let file = File::open(path).with_context(|| format!("cannot read {place}"))?;
             if sink.folder(folder).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             mbox::walk(BufReader::with_capacity(256 * 1024, file), &place, folder, limits, sink)
         }
-        What::Mail => Ok(sink.item(Item {
+        What::Mbox | What::Mail => Ok(sink.item(Item {
             folder: folder.to_vec(),
             place,
             bytes: Bytes::File(path.to_owned(), len),

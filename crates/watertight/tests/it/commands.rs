@@ -123,7 +123,9 @@ fn no_secret_is_in_any_log() {
         assert!(!synced.stdout.contains(secret));
         assert!(!logged.contains(secret), "the server logged a secret");
     }
-    assert!(synced.stderr.len() > 1000 && logged.len() > 1000, "there were logs to look at");
+    for (who, log) in [("client", &synced.stderr), ("server", &logged)] {
+        assert!(log.contains("INFO") || log.contains("DEBUG"), "the {who} logged nothing to look at: {log}");
+    }
 }
 
 #[test]

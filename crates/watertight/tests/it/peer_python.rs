@@ -7,7 +7,7 @@ use std::process::Command;
 
 use watertight_testkit::data_dir;
 
-use crate::harness::{House, PASSWORD, corpus, ended};
+use crate::harness::{House, PASSWORD, corpus, ended, maildir};
 
 fn python(tool: &str) -> Command {
     let mut command = Command::new("python3");
@@ -50,7 +50,12 @@ fn from_standard_properties_mail_comes_out_equal() {
     for name in TOLERATED {
         compare.args(["--tolerate", name]);
     }
-    let equal = ended(compare.arg(&expected).arg(&mail));
+    let actual = house.path("actual");
+    fs::create_dir_all(&actual).unwrap();
+    for (n, bytes) in maildir(&mail).into_values().flatten().map(|(bytes, _)| bytes).enumerate() {
+        fs::write(actual.join(format!("{n}.mail")), bytes).unwrap();
+    }
+    let equal = ended(compare.arg(&expected).arg(&actual));
     assert_eq!(equal.code(), Some(0), "{}\n{}", equal.stdout, equal.stderr);
 }
 
