@@ -14,8 +14,8 @@ use crate::run;
 pub struct Peer {
     /// What it is called.
     pub name: &'static str,
-    /// The word in the paths of the tests that need it; none for what only a benchmark needs.
-    pub tests: Option<&'static str>,
+    /// Words in the paths of the tests that need it; none for what only a benchmark needs.
+    pub tests: &'static [&'static str],
     /// Its program and an argument that it answers with success.
     probe: (&'static str, &'static str),
     /// Debian packages.
@@ -27,7 +27,7 @@ pub struct Peer {
 /// What `cargo xtask test` wants: Python judges mail, Maildirs and our server.
 pub const TEST: &[Peer] = &[Peer {
     name: "python3",
-    tests: Some("peer_python"),
+    tests: &["peer_python", "corpus::", "captures::", "captured::"],
     probe: ("python3", "--version"),
     apt: &["python3"],
     modules: &["email", "mailbox", "http.client"],
@@ -35,8 +35,8 @@ pub const TEST: &[Peer] = &[Peer {
 
 /// What `cargo xtask bench sync` wants too.
 pub const BENCH: &[Peer] = &[
-    Peer { name: "Dovecot", tests: None, probe: ("doveconf", "-n"), apt: &["dovecot-imapd"], modules: &[] },
-    Peer { name: "mbsync", tests: None, probe: ("mbsync", "--version"), apt: &["isync"], modules: &[] },
+    Peer { name: "Dovecot", tests: &[], probe: ("doveconf", "-n"), apt: &["dovecot-imapd"], modules: &[] },
+    Peer { name: "mbsync", tests: &[], probe: ("mbsync", "--version"), apt: &["isync"], modules: &[] },
 ];
 
 impl Peer {
@@ -69,8 +69,8 @@ pub fn install(peers: &'static [Peer], may_install: bool) -> Vec<&'static Peer> 
 /// Says what did not run; that is a failure in CI.
 pub fn report(missing: &[&Peer]) -> Result<()> {
     for peer in missing {
-        let tests = peer.tests.unwrap_or("its benchmark");
-        println!("\n!!! NOT RUN: every check against {} ({tests}): it is not installed.", peer.name);
+        let tests = if peer.tests.is_empty() { "its benchmark".to_owned() } else { peer.tests.join(", ") };
+        println!("\n!!! NOT RUN: every check by {} ({tests}): it is not installed.", peer.name);
         println!("!!! Debian: apt-get install {}", peer.apt.join(" "));
     }
     if !missing.is_empty() && run::in_ci() {

@@ -47,7 +47,7 @@ fn nextest(words: &[&String], missing: &[&Peer], counts: &mut Counts) -> Result<
     command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
     command.args(["--status-level", "slow", "--final-status-level", "fail", "--color", "never"]);
     let without: Vec<String> =
-        missing.iter().filter_map(|peer| peer.tests).map(|word| format!("not test(/{word}/)")).collect();
+        missing.iter().flat_map(|peer| peer.tests).map(|word| format!("not test(/{word}/)")).collect();
     if !without.is_empty() {
         command.args(["-E", &without.join(" and ")]);
     }
@@ -75,7 +75,7 @@ fn cargo_test(words: &[&String], missing: &[&Peer], counts: &mut Counts) -> Resu
         "--no-fail-fast",
     ]);
     command.arg("--").args(words);
-    for word in missing.iter().filter_map(|peer| peer.tests) {
+    for word in missing.iter().flat_map(|peer| peer.tests) {
         command.args(["--skip", word]);
     }
     run::watch(&mut command, |line| counts.add_libtest(line))

@@ -37,12 +37,18 @@ struct Counter {
 
 /// One kind of thing in one ledger. Clones count into the same place.
 #[derive(Clone)]
-pub struct Kind(Arc<Counter>);
+pub struct Kind {
+    counter: Arc<Counter>,
+    /// Keeps the ledger in the tree for as long as something can be counted in it.
+    node: Arc<Node>,
+}
 
 /// One thing that is held. Owned by that thing; dropping it is the only way to end it.
 #[must_use = "an entry that is dropped at once counts nothing"]
 pub struct Entry {
     counter: Arc<Counter>,
+    /// Keeps the ledger in the tree for as long as something is held.
+    _node: Arc<Node>,
     bytes: i64,
 }
 
@@ -78,7 +84,7 @@ impl Ledger {
         Self(Arc::new(Node { name: name.into(), inner: Mutex::default() }))
     }
 
-    /// A node below this one; it is shown for as long as somebody holds it.
+    /// A node below this one; it is shown for as long as somebody holds it, a kind or an entry of it.
     #[must_use]
     pub fn child(&self, name: impl Into<String>) -> Self {
         let child = Self::new(name);
@@ -92,7 +98,7 @@ impl Ledger {
     #[must_use]
     pub fn kind(&self, name: &'static str) -> Kind {
         let mut maps = self.0.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        Kind(Arc::clone(maps.kinds.entry(name).or_default()))
+        Kind { counter: Arc::clone(maps.kinds.entry(name).or_default()), node: Arc::clone(&self.0) }
     }
 
     /// The counts of this node and of all below it.
@@ -133,22 +139,22 @@ impl Counter {
 impl Kind {
     /// Counts one more thing until the entry drops.
     pub fn enter(&self) -> Entry {
-        let now = self.0.now.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        self.0.peak.fetch_max(now, Ordering::Relaxed);
-        self.0.ever.fetch_add(1, Ordering::Relaxed);
-        Entry { counter: Arc::clone(&self.0), bytes: 0 }
+        let now = self.counter.now.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.counter.peak.fetch_max(now, Ordering::Relaxed);
+        self.counter.ever.fetch_add(1, Ordering::Relaxed);
+        Entry { counter: Arc::clone(&self.counter), _node: Arc::clone(&self.node), bytes: 0 }
     }
 
     /// How many are held now.
     #[must_use]
     pub fn now(&self) -> i64 {
-        self.0.now.load(Ordering::Relaxed)
+        self.counter.now.load(Ordering::Relaxed)
     }
 }
 
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.held().fmt(f)
+        self.counter.held().fmt(f)
     }
 }
 
@@ -219,8 +225,12 @@ mod tests {
             }
         }
         assert_eq!(kind.now(), 0);
-        assert_eq!(kind.0.held(), Held { now: 0, peak: 1, ever: 10_000, bytes: 0 });
+        assert_eq!(kind.counter.held(), Held { now: 0, peak: 1, ever: 10_000, bytes: 0 });
         assert_eq!(ledger.held(), 0);
+        let entry = kind.enter();
+        drop(kind);
+        assert_eq!(ledger.held(), 1, "what is held is shown, whoever else has let go");
+        drop(entry);
         assert!(ledger.inspect().children.is_empty(), "a child that nobody holds is not shown");
     }
 

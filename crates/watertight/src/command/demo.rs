@@ -141,9 +141,12 @@ async fn act(dir: &Path, mail: Mail, ledger: &Ledger, story: &mut Story) -> Resu
     }));
     story.line("serve", &url);
 
-    let client = Client { url: &url, account: &account, password: &password, maildir: &maildir, ledger };
+    let connector = connector(&url, &account, &password, ledger)?;
+    let client =
+        Client { connector, dn: &account.legacy_dn, maildir: &maildir, ledger: ledger.child("sync") };
     let done = client.story(story).await;
     let counts = counts(&ledger.inspect());
+    drop(client);
     let _ = stop.send(());
     serving.await.context("the server ended badly")?;
     done?;
@@ -152,20 +155,18 @@ async fn act(dir: &Path, mail: Mail, ledger: &Ledger, story: &mut Story) -> Resu
 
 /// The client's side of the demo.
 struct Client<'a> {
-    url: &'a str,
-    account: &'a Account,
-    password: &'a str,
+    connector: Connector,
+    dn: &'a str,
     maildir: &'a Path,
-    ledger: &'a Ledger,
+    ledger: Ledger,
 }
 
 impl Client<'_> {
     async fn story(&self, story: &mut Story) -> Result<()> {
-        let connector = self.connector()?;
         let first = self.sync(story, "first_sync").await?;
         story.line("sync", &shown(&first));
-        let changes = changes::make(&connector, &self.account.legacy_dn).await?;
-        connector.idle().await;
+        let changes = changes::make(&self.connector, self.dn).await?;
+        self.connector.idle().await;
         let text = format!(
             "on the server: {} new, {} marked read, {} moved, {} deleted",
             changes.new, changes.read, changes.moved, changes.deleted
@@ -179,17 +180,16 @@ impl Client<'_> {
     }
 
     async fn sync(&self, story: &mut Story, key: &str) -> Result<Report> {
-        let connector = self.connector()?;
-        let report = sync::once(&connector, &self.account.legacy_dn, self.maildir, self.ledger).await?;
+        let report = sync::once(&self.connector, self.dn, self.maildir, &self.ledger).await?;
         story.keep(key, serde_json::to_value(&report)?);
         Ok(report)
     }
+}
 
-    fn connector(&self) -> Result<Connector> {
-        let endpoint = Endpoint::parse(&format!("{}?MailboxId={}", self.url, self.account.smtp_address))?;
-        let credentials = Credentials::new(self.account.name.clone(), self.password)?;
-        Ok(Connector::new(endpoint, &credentials, Default::default(), self.ledger)?)
-    }
+fn connector(url: &str, account: &Account, password: &str, ledger: &Ledger) -> Result<Connector> {
+    let endpoint = Endpoint::parse(&format!("{url}?MailboxId={}", account.smtp_address))?;
+    let credentials = Credentials::new(account.name.clone(), password)?;
+    Ok(Connector::new(endpoint, &credentials, Default::default(), ledger)?)
 }
 
 /// A run in one line.
@@ -211,6 +211,7 @@ fn wrapped(parts: &[String]) -> String {
         let part = if n.saturating_add(1) == parts.len() { part.clone() } else { format!("{part}, ") };
         width += part.chars().count();
         if width > 96 {
+            text.truncate(text.trim_end().len());
             text.push_str("\n           ");
             width = part.chars().count();
         }

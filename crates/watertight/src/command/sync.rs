@@ -107,7 +107,7 @@ async fn sync(
 
 fn usual(ledger: &Ledger) -> watertight_sync::Options {
     watertight_sync::Options {
-        ledger: ledger.child("sync"),
+        ledger: ledger.clone(),
         ..watertight_sync::Options::new(Arc::new(watertight_sync::Mail))
     }
 }
