@@ -14,6 +14,8 @@ mod recipient;
 mod stream;
 mod sync;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 

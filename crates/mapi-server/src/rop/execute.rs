@@ -76,8 +76,13 @@ impl Session {
             let used = rops.len().saturating_add(reserve);
             let limit = available.saturating_sub(used);
             let least = least(&parsed.request);
-            let done =
-                if limit < least { Err(least) } else { self.one(&parsed.request, &mut handles, limit).await };
+            let done = if limit < least {
+                Err(least)
+            } else {
+                // After others, what would be cut to fit is rather asked for again, with a buffer of its own.
+                let full = if rops.is_empty() { limit } else { available };
+                self.one(&parsed.request, &mut handles, limit, full).await
+            };
             match done {
                 Ok(Some((bytes, response))) => {
                     rops.bytes(&bytes);
@@ -108,7 +113,9 @@ impl Session {
                 let left = room.total.saturating_sub(used);
                 let Some(need) = proceed(&mut request, &response) else { break };
                 let Some(limit) = most(left).filter(|_| left >= need) else { break };
-                let Ok(Some((bytes, next))) = self.one(&request, &mut handles, limit).await else { break };
+                let Ok(Some((bytes, next))) = self.one(&request, &mut handles, limit, limit).await else {
+                    break;
+                };
                 if next.return_value != MapiCode::Success || is_empty(&next) {
                     break;
                 }
@@ -121,21 +128,29 @@ impl Session {
         Ok(payloads)
     }
 
-    /// Runs one ROP; `limit` bounds its response. `Err` is the size of a response that does not fit; nothing that it
-    /// opened is open then.
+    /// Runs one ROP; `limit` bounds its response, `full` the response that it would get at the start of a buffer.
+    /// `Err` is the size of a response that does not fit; nothing that it opened is open then.
     async fn one(
         &mut self,
         request: &Request,
         handles: &mut [u32],
         limit: usize,
+        full: usize,
     ) -> Result<Option<(Vec<u8>, RopResponse)>, usize> {
         if matches!(request.body, RequestBody::Release(_)) {
             self.rop_release(request, handles);
             return Ok(None);
         }
         let index = response_index(request);
-        let outcome = self.dispatch(request, handles, limit).await;
+        let whole = matches!(
+            request.body,
+            RequestBody::GetPropertiesAll(_)
+                | RequestBody::GetPropertiesSpecific(_)
+                | RequestBody::GetPropertiesList(_)
+        );
+        let outcome = self.dispatch(request, handles, if whole { full } else { limit }).await;
         let (response, opened) = match outcome {
+            Err(refusal) if refusal.code == MapiCode::BufferTooSmall && full > limit => return Err(full),
             Ok(answer) => {
                 let body = Some(answer.body);
                 (RopResponse { id: request.id(), index, return_value: answer.code, body }, answer.opened)
