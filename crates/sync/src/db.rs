@@ -30,6 +30,7 @@ CREATE TABLE folder (
     dirty INTEGER NOT NULL DEFAULT 0,                            -- a run was cut off: adopt what is in the tree
     cur_mtime INTEGER NOT NULL DEFAULT 0, new_mtime INTEGER NOT NULL DEFAULT 0,
     state BLOB NOT NULL DEFAULT x'',                             -- ICS state of its contents
+    partial INTEGER NOT NULL DEFAULT 0,                          -- a download was cut off: its messages count too
     UNIQUE (replica, counter)
 );
 CREATE TABLE message (
@@ -116,6 +117,8 @@ pub(crate) struct FolderRow {
     pub(crate) doomed: bool,
     pub(crate) dirty: bool,
     pub(crate) mtimes: (i64, i64),
+    /// Whether messages were recorded that the state does not have yet.
+    pub(crate) partial: bool,
     /// Whether it was synchronized before; an empty folder's state may be empty.
     pub(crate) known: bool,
     pub(crate) state: State,
@@ -143,14 +146,12 @@ impl Db {
 
     fn try_open(path: &Path, fsync: Fsync) -> SyncResult<Self> {
         let conn = Connection::open(path).map_err(SyncError::state("cannot open it"))?;
-        conn.execute_batch(
-            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;
-             PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY;",
-        )
-        .map_err(SyncError::state("cannot open it"))?;
         let synchronous = if fsync == Fsync::Safe { "NORMAL" } else { "OFF" };
-        conn.execute_batch(&format!("PRAGMA synchronous={synchronous}"))
-            .map_err(SyncError::state("cannot open it"))?;
+        conn.execute_batch(&format!(
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous={synchronous}; PRAGMA journal_mode=WAL;
+             PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY;"
+        ))
+        .map_err(SyncError::state("cannot open it"))?;
         let found: i64 = conn
             .query_row("PRAGMA user_version", [], |r| r.get(0))
             .map_err(SyncError::state("cannot read its version"))?;
@@ -223,7 +224,7 @@ pub(crate) struct Tx<'a> {
 const MESSAGE: &str =
     "replica, counter, cn_replica, cn, seconds, state, fresh, flags, server_flags, search_key, run, digest";
 const FOLDER: &str = "id, replica, counter, parent_replica, parent_counter, name, class, messages, dir, doomed, dirty, \
-                      cur_mtime, new_mtime, state";
+                      cur_mtime, new_mtime, state, partial";
 
 impl Tx<'_> {
     /// The number of a replica, made at first use.
@@ -290,6 +291,7 @@ impl Tx<'_> {
             doomed: row.get(9)?,
             dirty: row.get(10)?,
             mtimes: (row.get(11)?, row.get(12)?),
+            partial: row.get(14)?,
             known: !saved.is_empty(),
             state: State::from_saved(&saved).unwrap_or_default(),
         })
@@ -352,8 +354,16 @@ impl Tx<'_> {
 
     pub(crate) fn set_folder_state(&self, id: i64, state: &State) -> rusqlite::Result<()> {
         self.tx
-            .prepare_cached("UPDATE folder SET state=?2 WHERE id=?1")?
+            .prepare_cached("UPDATE folder SET state=?2, partial=0 WHERE id=?1")?
             .execute(params![id, state.to_saved()])
+            .map(drop)
+    }
+
+    /// Notes that messages are recorded which the folder's state does not have.
+    pub(crate) fn set_folder_partial(&self, id: i64) -> rusqlite::Result<()> {
+        self.tx
+            .prepare_cached("UPDATE folder SET partial=1 WHERE id=?1 AND partial=0")?
+            .execute([id])
             .map(drop)
     }
 
@@ -367,7 +377,17 @@ impl Tx<'_> {
     pub(crate) fn forget_messages(&self, id: i64) -> rusqlite::Result<()> {
         self.tx.execute("DELETE FROM message WHERE folder=?1", [id])?;
         self.tx.execute("DELETE FROM left_out WHERE folder=?1", [id])?;
-        self.tx.execute("UPDATE folder SET state=x'' WHERE id=?1", [id]).map(drop)
+        self.tx.execute("UPDATE folder SET state=x'', partial=0 WHERE id=?1", [id]).map(drop)
+    }
+
+    /// The folder's state with all its recorded messages — [MS-OXCFXICS] 3.3.5.6: a message that is durable adds its
+    /// MID to the given set and its CN to the seen set.
+    pub(crate) fn folder_checkpoint(&self, id: i64, mut state: State) -> rusqlite::Result<State> {
+        self.each_message(id, |row| {
+            state.given.insert(row.mid.replica, row.mid.counter);
+            state.seen.insert(row.cn.replica, row.cn.counter);
+        })?;
+        Ok(state)
     }
 
     // ----- messages -----

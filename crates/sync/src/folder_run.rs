@@ -94,7 +94,12 @@ impl FolderRun {
         };
         run.ensure_dir()?;
         run.noted = replica.reconcile(&mut run.row, &run.dir)?;
-        run.state = run.row.state.clone();
+        let id = run.row.id;
+        run.state = std::mem::take(&mut run.row.state);
+        if run.row.partial {
+            let state = std::mem::take(&mut run.state);
+            run.state = replica.transaction("cannot read it", false, |tx| tx.folder_checkpoint(id, state))?;
+        }
         replica.options.progress.folder_begins(&run.path);
         Ok(run)
     }
@@ -254,10 +259,11 @@ impl FolderRun {
             self.sync_dirs()?;
         }
         let mtimes = (mtime(&self.dir.join("cur")), mtime(&self.dir.join("new")));
-        if state != self.row.state || !self.row.known || self.touched {
+        let new = state != self.state || !self.row.known || self.row.partial;
+        if new || self.touched {
             let id = self.row.id;
             self.replica.commit("cannot write it", |tx| {
-                if state != self.row.state || !self.row.known {
+                if new {
                     tx.set_folder_state(id, &state)?;
                 }
                 if self.touched { tx.set_folder_mtimes(id, mtimes) } else { Ok(()) }
@@ -380,11 +386,6 @@ impl FolderRun {
         if !files.is_empty() {
             self.sync_dirs()?;
         }
-        let mut state = self.state.clone();
-        for p in &pending {
-            state.given.insert(p.row.mid.replica, p.row.mid.counter);
-            state.seen.insert(p.row.cn.replica, p.row.cn.counter);
-        }
         let id = self.row.id;
         replica.commit("cannot write it", |tx| {
             for p in &pending {
@@ -394,10 +395,13 @@ impl FolderRun {
                     None => tx.clear_left_out(id, p.row.mid)?,
                 }
             }
-            tx.set_folder_state(id, &state)
+            tx.set_folder_partial(id)
         })?;
-        self.row.state = state.clone();
-        self.state = state;
+        for p in &pending {
+            self.state.given.insert(p.row.mid.replica, p.row.mid.counter);
+            self.state.seen.insert(p.row.cn.replica, p.row.cn.counter);
+        }
+        self.row.partial = true;
         self.pending_bytes = 0;
         replica.count(tally);
         Ok(())

@@ -44,7 +44,7 @@ impl Replica {
             self.clean_tmp(dir)?;
         }
         let (mut found, replicas) = scan(row.fid.counter, dir)?;
-        let (folder, before) = (row.id, row.state.clone());
+        let (folder, before, partial) = (row.id, row.state.clone(), row.partial);
         self.disk.step("commit", dir)?;
         let (state, noted, conflicts) =
             self.transaction("cannot compare it with the files", false, |tx| {
@@ -97,6 +97,9 @@ impl Replica {
                         adopt_file(f, &replicas, &numbers, &mut state, |row| tx.put_message(folder, row))?;
                     }
                 }
+                if partial {
+                    state = tx.folder_checkpoint(folder, state)?;
+                }
                 tx.set_folder_state(folder, &state)?;
                 tx.set_folder_dirty(Some(folder), false)?;
                 tx.set_folder_mtimes(folder, mtimes)?;
@@ -104,6 +107,7 @@ impl Replica {
             })?;
         row.state = state;
         row.dirty = false;
+        row.partial = false;
         row.mtimes = mtimes;
         self.count(Tally { conflicts, ..Tally::default() });
         Ok(noted)

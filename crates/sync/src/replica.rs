@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::FlockOperation;
-use watertight_ledger::{Kind, Ledger};
+use watertight_ledger::{Entry, Kind, Ledger};
 use watertight_mapi::{GlobCnt, ics::State};
 use watertight_wire::Guid;
 
@@ -94,6 +94,7 @@ pub struct Replica {
     /// A dry run's copy of the state.
     scratch: Option<PathBuf>,
     _lock: Option<File>,
+    _entry: Entry,
 }
 
 #[derive(Default)]
@@ -169,6 +170,7 @@ impl Replica {
             spooled: options.ledger.kind("spooled values"),
             spool_dir,
             scratch,
+            _entry: options.ledger.kind("maildirs").enter(),
             options,
             _lock: lock,
         };

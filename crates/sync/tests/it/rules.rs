@@ -546,8 +546,75 @@ fn a_broken_stream_goes_on_from_the_checkpoint() {
     replica.finish(true).unwrap();
     assert!(sent <= 301, "{sent}");
     assert_eq!(replica.tally().added, 600);
-    assert_eq!(ledger.held(), 0);
     drop(replica);
+    assert_eq!(ledger.held(), 0);
     assert_eq!(held(root.path()), server.expected());
     assert_eq!(sync(&server, root.path()), none());
+}
+
+#[test]
+fn a_full_disk_is_one_clear_error_and_leaves_nothing_half_written() {
+    let root = tempfile::tempdir().unwrap();
+    let mut server = Server::new();
+    (0..10).for_each(|i| {
+        server.add(INBOX, &format!("message {i}"));
+    });
+    struct Full;
+    impl watertight_sync::Convert for Full {
+        fn convert(
+            &self,
+            message: &watertight_mapi::store::MessageContent,
+            large: &watertight_sync::Spool,
+            attempt: u32,
+            out: &mut dyn std::io::Write,
+        ) -> std::io::Result<watertight_sync::Conversion> {
+            if message.props.text(watertight_mapi::prop::tags::BODY) == Some("message 7") {
+                out.write_all(b"half of it")?;
+                return Err(std::io::ErrorKind::StorageFull.into());
+            }
+            super::model::Plain.convert(message, large, attempt, out)
+        }
+    }
+    let error = run(&server, root.path(), Options { convert: Arc::new(Full), ..options() }).unwrap_err();
+    assert!(matches!(error, SyncError::Full(_)), "{error}");
+    assert!(error.to_string().contains("make room"), "{error}");
+    assert!(held(root.path()).len() < 8);
+    assert_eq!(sync(&server, root.path()).tally.added, 10);
+    assert_eq!(held(root.path()), server.expected());
+}
+
+#[test]
+fn the_report_is_the_contract() {
+    let report = watertight_sync::Report { version: 1, ..watertight_sync::Report::default() };
+    let json = serde_json::to_value(report).unwrap();
+    let mut keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let mut contract = [
+        "version",
+        "folders",
+        "added",
+        "changed",
+        "removed",
+        "moved",
+        "flags",
+        "conflicts",
+        "left_out",
+        "requests",
+        "bytes_received",
+        "bytes_sent",
+        "seconds",
+    ];
+    contract.sort_unstable();
+    assert_eq!(keys, contract);
+}
+
+#[test]
+fn a_folder_of_appointments_has_no_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let mut server = Server::new();
+    let calendar = server.add_folder("Calendar", TOP);
+    server.folders.get_mut(&calendar).unwrap().class = "IPF.Appointment".to_owned();
+    let replica = Replica::open(root.path(), options()).unwrap();
+    replica.apply_hierarchy(&server.hierarchy(&State::default()), id(INBOX)).unwrap();
+    assert!(!root.path().join(".Calendar").exists());
 }
