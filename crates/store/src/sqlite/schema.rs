@@ -151,7 +151,7 @@ pub(super) const MAILBOX: FileKind = FileKind {
 };
 
 /// Bytes of a page in new files.
-const PAGE_SIZE: u32 = 16 * 1024;
+const PAGE_SIZE: u32 = 8 * 1024;
 
 /// A connection, counted for as long as it is open.
 pub(super) struct Conn {
@@ -249,5 +249,44 @@ impl FileKind {
             tx.commit()?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: FileKind =
+        FileKind { application_id: 77, what: "test", steps: &["CREATE TABLE a(x INTEGER) STRICT;"] };
+    const TWO: FileKind = FileKind {
+        application_id: 77,
+        what: "test",
+        steps: &[ONE.steps[0], "ALTER TABLE a ADD COLUMN y TEXT NOT NULL DEFAULT 'new';"],
+    };
+    const BROKEN: FileKind = FileKind {
+        application_id: 77,
+        what: "test",
+        steps: &[ONE.steps[0], "CREATE TABLE b(x INTEGER) STRICT; INSERT INTO nowhere VALUES(1);"],
+    };
+
+    #[test]
+    fn older_files_are_brought_up_to_date_and_newer_ones_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let kind = watertight_ledger::Ledger::new("test").kind("connections");
+        let old = ONE.open(&path, Access::Create, &kind).unwrap();
+        old.sql.execute("INSERT INTO a VALUES(5)", []).unwrap();
+        drop(old);
+        // A step that fails leaves the file as it was.
+        assert!(BROKEN.open(&path, Access::Write, &kind).is_err());
+        let new = TWO.open(&path, Access::Write, &kind).unwrap();
+        let row: (i64, String) =
+            new.sql.query_row("SELECT x, y FROM a", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(row, (5, "new".to_owned()));
+        drop(new);
+        assert!(matches!(ONE.open(&path, Access::Write, &kind), Err(StoreError::Version(_))));
+        assert!(matches!(MAILBOX.open(&path, Access::Write, &kind), Err(StoreError::Version(_))));
+        drop(TWO.open(&path, Access::Read, &kind).unwrap());
+        assert_eq!(kind.now(), 0);
     }
 }
