@@ -107,6 +107,13 @@ impl House {
         )
     }
 
+    /// `watertight serve` at a port, ready.
+    pub fn serve_at(&self, port: &str) -> Served {
+        Served::start(
+            watertight().args(["serve", "--http", &format!("127.0.0.1:{port}"), "--data"]).arg(self.data()),
+        )
+    }
+
     /// `watertight sync` with that server into a Maildir.
     pub fn sync(&self, server: &str, maildir: &Path) -> Command {
         let mut command = watertight();

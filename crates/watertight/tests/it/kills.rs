@@ -24,7 +24,7 @@ fn shares(seed: u64) -> impl Iterator<Item = f64> {
 #[test]
 fn a_killed_import_is_finished_by_another() {
     let source = tempfile::tempdir().unwrap();
-    small_maildir(source.path(), 600);
+    small_maildir(source.path(), 400);
     let paths = [source.path().to_owned()];
     let timed = House::new();
     let start = Instant::now();
@@ -38,7 +38,7 @@ fn a_killed_import_is_finished_by_another() {
         let killed = !child.wait().unwrap().success();
         let finished = ended(&mut house.import(&paths)).good().json();
         let there = finished["imported"].as_u64().unwrap() + finished["already"].as_u64().unwrap();
-        assert_eq!(there, 600, "killed: {killed}, at {share}: {finished}");
+        assert_eq!(there, 400, "killed: {killed}, at {share}: {finished}");
         let server = house.serve(&[]);
         let mail = house.path("mail");
         ended(&mut house.sync(&server.url, &mail)).good();
@@ -80,7 +80,7 @@ fn a_killed_synchronization_is_finished_by_another() {
 }
 
 #[test]
-fn a_killed_server_loses_nothing_and_the_client_says_so() {
+fn a_killed_server_loses_nothing_and_the_client_goes_on_with_the_next() {
     let house = House::new();
     small_maildir(&house.path("source"), 600);
     ended(&mut house.import(&[house.path("source")])).good();
@@ -88,19 +88,24 @@ fn a_killed_server_loses_nothing_and_the_client_says_so() {
     let start = Instant::now();
     ended(&mut house.sync(&server.url, &house.path("timed"))).good();
     let whole = start.elapsed();
+    let (_, port) = server.address();
     server.stop();
     for (n, share) in shares(3).take(usize::try_from(moments()).unwrap()).enumerate() {
-        let server = house.serve(&[]);
+        let server = house.serve_at(&port);
         let mail = house.path(&format!("mail{n}"));
         let child =
             house.sync(&server.url, &mail).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         std::thread::sleep(whole.mul_f64(share));
         server.kill();
+        // Most times it comes back at once, and the client goes on; now and then it does not, and the client says so.
+        let comes_back = n % 10 != 5;
+        let next = comes_back.then(|| house.serve_at(&port));
         let output = child.wait_with_output().unwrap();
         let code = output.status.code();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(matches!(code, Some(0 | 4 | 5)), "killed at {share}: {code:?} {said}");
-        let server: Served = house.serve(&[]);
+        // A server that is not there when the client first asks is not waited for.
+        assert!(matches!(code, Some(0 | 4)), "killed at {share}: {code:?} {said}");
+        let server: Served = next.unwrap_or_else(|| house.serve_at(&port));
         ended(&mut house.sync(&server.url, &mail)).good();
         assert_eq!(maildir(&mail), maildir(&house.path("source")), "killed at {share}");
         server.stop();

@@ -52,12 +52,15 @@ pub async fn make(connector: &Connector, dn: &str) -> Result<Changes> {
     let to_delete = rest.split_off(rest.len().min(1));
 
     deliver(&session, &inbox).await?;
-    let asked = SetReadFlagsRequest {
-        want_asynchronous: Truth(false),
-        read_flags: 0,
-        message_ids: List16(to_read.clone()),
-    };
-    one(&session, RequestBody::SetReadFlags(asked), &[&inbox], "RopSetReadFlags").await?;
+    // An empty list would mean all of the folder.
+    if !to_read.is_empty() {
+        let asked = SetReadFlagsRequest {
+            want_asynchronous: Truth(false),
+            read_flags: 0,
+            message_ids: List16(to_read.clone()),
+        };
+        one(&session, RequestBody::SetReadFlags(asked), &[&inbox], "RopSetReadFlags").await?;
+    }
     if !rest.is_empty() {
         let target = logon.open_folder(folder(&session, &top, "Done").await?).await?;
         let asked = MoveCopyMessagesRequest {
@@ -69,12 +72,14 @@ pub async fn make(connector: &Connector, dn: &str) -> Result<Changes> {
         one(&session, RequestBody::MoveCopyMessages(asked), &[&inbox, &target], "RopMoveCopyMessages")
             .await?;
     }
-    let asked = DeleteMessagesRequest {
-        want_asynchronous: Truth(false),
-        notify_non_read: Truth(false),
-        message_ids: List16(to_delete.clone()),
-    };
-    one(&session, RequestBody::DeleteMessages(asked), &[&inbox], "RopDeleteMessages").await?;
+    if !to_delete.is_empty() {
+        let asked = DeleteMessagesRequest {
+            want_asynchronous: Truth(false),
+            notify_non_read: Truth(false),
+            message_ids: List16(to_delete.clone()),
+        };
+        one(&session, RequestBody::DeleteMessages(asked), &[&inbox], "RopDeleteMessages").await?;
+    }
     drop((inbox, top, logon));
     session.disconnect().await?;
     Ok(Changes { new: 1, read: to_read.len(), moved: rest.len(), deleted: to_delete.len() })
