@@ -117,7 +117,8 @@ const fn refused(code: MapiCode) -> Outcome {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: StoreError) -> MapiCode {
     if matches!(error, StoreError::Backend { .. } | StoreError::Corrupt(_) | StoreError::Full(_)) {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the store failed");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::warn!(%error, source, "the store failed");
     }
     error.code()
 }

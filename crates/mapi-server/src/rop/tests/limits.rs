@@ -88,7 +88,7 @@ async fn what_does_not_fit_comes_back_undone() {
     };
     assert!(responses.iter().take(done).all(whole), "what came before is not cut");
     client.room = Room { payload: 600, total: 608, chain: false };
-    let alone = client.run(&[all.clone()], &mut handles).await;
+    let alone = client.run(std::slice::from_ref(&all), &mut handles).await;
     assert!(!whole(&alone[0]), "alone it is cut to what there is");
     client.room = Room { payload: 12, total: 20, chain: false };
     assert_eq!(client.try_run(&[all], &mut handles).await, Err(MapiCode::BufferTooSmall));
