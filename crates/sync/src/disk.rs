@@ -1,5 +1,6 @@
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,10 @@ pub enum Fsync {
 /// Tests kill a run at every step with it.
 pub type Hook = Arc<dyn Fn(&'static str) -> io::Result<()> + Send + Sync>;
 
+/// Mail is read by its owner alone.
+pub(crate) const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE_DIR: u32 = 0o700;
+
 /// Every change of the tree goes through here.
 #[derive(Clone, Default)]
 pub(crate) struct Disk {
@@ -37,13 +42,23 @@ impl Disk {
         }
     }
 
+    /// Makes a directory and those that it is in.
+    pub(crate) fn make_dirs(&self, path: &Path) -> SyncResult<()> {
+        self.step("make the directory", path)?;
+        DirBuilder::new()
+            .mode(PRIVATE_DIR)
+            .recursive(true)
+            .create(path)
+            .map_err(|e| SyncError::io("make the directory", path, e))
+    }
+
     /// Makes a directory that may exist already.
     pub(crate) fn make_dir(&self, path: &Path) -> SyncResult<()> {
         if path.is_dir() {
             return Ok(());
         }
         self.step("make the directory", path)?;
-        match fs::create_dir(path) {
+        match DirBuilder::new().mode(PRIVATE_DIR).create(path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             other => other.map_err(|e| SyncError::io("make the directory", path, e)),
         }
@@ -63,6 +78,7 @@ impl Disk {
             .write(true)
             .create(true)
             .truncate(true)
+            .mode(PRIVATE)
             .open(path)
             .map_err(|e| SyncError::io("write", path, e))
     }

@@ -10,7 +10,7 @@ pub enum SyncError {
     Locked(PathBuf),
     /// The directory is somebody else's.
     #[error(
-        "{0} is not empty and was not made by this program; give an empty or new directory (to adopt nothing by mistake, existing mail is never taken over)"
+        "{0} is not empty and was not made by this program; give a new or an empty directory, existing mail is never touched"
     )]
     NotOurs(PathBuf),
     /// The state was written by a newer program.

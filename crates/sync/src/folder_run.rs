@@ -49,6 +49,8 @@ pub struct FolderRun {
     last_checkpoint: Instant,
     /// Whether a file of this folder was touched.
     touched: bool,
+    /// Whether the tree may hold what is not recorded.
+    unsettled: bool,
     /// Messages that must come again, whole.
     again: Vec<(GlobalId, GlobalId)>,
     last: Option<State>,
@@ -88,6 +90,7 @@ impl FolderRun {
             pending_bytes: 0,
             last_checkpoint: Instant::now(),
             touched: false,
+            unsettled: false,
             again: Vec::new(),
             last: None,
             noted: BTreeSet::new(),
@@ -373,6 +376,7 @@ impl FolderRun {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.unsettled = true;
         let replica = Arc::clone(&self.replica);
         let files: Vec<PathBuf> = self.pending.iter().filter_map(|p| p.file.clone()).collect();
         replica.disk.sync_files(&self.dir, &files)?;
@@ -402,6 +406,7 @@ impl FolderRun {
             self.state.seen.insert(p.row.cn.replica, p.row.cn.counter);
         }
         self.row.partial = true;
+        self.unsettled = false;
         self.pending_bytes = 0;
         replica.count(tally);
         Ok(())
@@ -574,6 +579,7 @@ impl FolderRun {
 
     fn set_read(&mut self, page: Vec<MessageRow>, read: bool) -> SyncResult<()> {
         self.replica.mark()?;
+        self.unsettled = true;
         let mut tally = Tally::default();
         let mut rows = Vec::new();
         for old in page {
@@ -591,6 +597,7 @@ impl FolderRun {
             self.replica
                 .commit("cannot write it", |tx| rows.iter().try_for_each(|row| tx.put_message(id, row)))?;
         }
+        self.unsettled = false;
         self.replica.count(tally);
         Ok(())
     }
@@ -662,6 +669,9 @@ fn subject(content: &MessageContent, mid: GlobalId) -> String {
 impl Drop for FolderRun {
     /// A run that failed leaves nothing half-written.
     fn drop(&mut self) {
+        if self.unsettled {
+            self.replica.doubt();
+        }
         for file in self.pending.iter().filter_map(|p| p.file.as_ref()) {
             let _ = self.replica.disk.unlink(file);
         }

@@ -88,6 +88,8 @@ pub struct Replica {
     shared: Mutex<Shared>,
     /// Whether the state says that the tree is being changed.
     marked: AtomicBool,
+    /// Whether something failed on disk.
+    doubtful: AtomicBool,
     pub(crate) syncs: Kind,
     pub(crate) spooled: Kind,
     spool_dir: PathBuf,
@@ -133,8 +135,7 @@ impl Replica {
             (lock, dir.join("state.db"), dir)
         } else {
             if !root.is_dir() {
-                disk.step("make the directory", root)?;
-                fs::create_dir_all(root).map_err(|e| SyncError::io("make the directory", root, e))?;
+                disk.make_dirs(root)?;
             }
             disk.make_dir(&state_dir)?;
             let lock = lock(root, true)?;
@@ -166,6 +167,7 @@ impl Replica {
             db: Mutex::new(db),
             shared: Mutex::default(),
             marked: AtomicBool::new(false),
+            doubtful: AtomicBool::new(false),
             syncs: options.ledger.kind("folder synchronizations"),
             spooled: options.ledger.kind("spooled values"),
             spool_dir,
@@ -349,9 +351,14 @@ impl Replica {
         Ok(())
     }
 
+    /// Something failed on disk: the tree may hold what the state does not know, and the mark stays.
+    pub(crate) fn doubt(&self) {
+        self.doubtful.store(true, Ordering::Release);
+    }
+
     /// Takes the mark away: state and tree agree.
     pub(crate) fn unmark(&self) -> SyncResult<()> {
-        if self.dry() || !self.marked.load(Ordering::Acquire) {
+        if self.doubtful.load(Ordering::Acquire) || self.dry() || !self.marked.load(Ordering::Acquire) {
             return Ok(());
         }
         self.commit("cannot write it", |tx| tx.set_meta("unclean", b"0"))?;
@@ -477,7 +484,7 @@ fn scratch_dir() -> SyncResult<PathBuf> {
     let mut random = [0_u8; 8];
     let _ = getrandom::fill(&mut random);
     let dir = std::env::temp_dir().join(format!("watertight-dry-run-{:016x}", u64::from_le_bytes(random)));
-    fs::create_dir(&dir).map_err(|e| SyncError::io("make the directory", &dir, e))?;
+    Disk::default().make_dirs(&dir)?;
     Ok(dir)
 }
 

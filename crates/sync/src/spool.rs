@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use watertight_ledger::{Entry, Kind};
 use watertight_mapi::prop::LargeValue;
+
+use crate::disk::PRIVATE;
 
 /// Large values of the message that is being received, each in a file of `watertight/spool/`. The files go when the
 /// values are forgotten or the spool is dropped.
@@ -37,7 +40,7 @@ impl Spool {
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = self.dir.join(format!("{}-{id}", std::process::id()));
-        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        let file = File::options().read(true).write(true).create_new(true).mode(PRIVATE).open(&path)?;
         self.values.insert(id, Value { path, len: 0, _entry: self.kind.enter() });
         self.writing = Some((id, file));
         Ok(())

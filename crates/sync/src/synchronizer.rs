@@ -65,9 +65,12 @@ impl Synchronizer {
         let folders = match result {
             Ok(folders) => folders,
             Err(e) => {
-                // State and tree agree also now; what the server deleted waits for a run that reaches everything.
-                let ending = Arc::clone(&replica);
-                let _ = blocking(move || ending.finish(false)).await;
+                // When only the server failed, state and tree agree also now; what the server deleted waits for a run
+                // that reaches everything.
+                if matches!(e, SyncError::Server(_)) {
+                    let ending = Arc::clone(&replica);
+                    let _ = blocking(move || ending.finish(false)).await;
+                }
                 return Err(e);
             }
         };

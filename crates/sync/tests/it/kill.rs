@@ -1,12 +1,13 @@
 //! A run that is cut off at any step on disk, and the run after it.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use watertight_sync::{Hook, Options};
+use watertight_sync::{FolderRun, Hook, Options, Replica, SyncResult};
 
-use super::model::{INBOX, Server, TOP, assert_same, held, options, run, sync};
+use super::model::{Held, INBOX, Server, TOP, assert_same, find_file, held, id, options, run, sync};
 
 /// Lets that many steps pass; from then on nothing can be changed on disk any more, as if the process were gone.
 fn dies_after(steps: usize) -> (Hook, Arc<AtomicUsize>) {
@@ -100,6 +101,60 @@ fn killed_at_any_step_and_again_and_with_a_lost_state() {
         let again = sync(&last, root.path());
         assert_eq!((again.sent, again.tally), (0, Default::default()), "killed after {n} steps");
     }
+}
+
+#[test]
+fn a_step_that_fails_once_costs_one_run_also_when_a_reader_comes_between() {
+    let server = first();
+    let mut later = server.clone();
+    second(&mut later);
+    for n in (0..=steps(&server, Some(&later))).step_by(2) {
+        let root = tempfile::tempdir().unwrap();
+        sync(&server, root.path());
+        let count = AtomicUsize::new(0);
+        let hook: Hook = Arc::new(move |what| match count.fetch_add(1, Ordering::Relaxed) {
+            at if at == n => Err(io::Error::other(format!("failed: {what}"))),
+            _ => Ok(()),
+        });
+        let told = run_to_its_end(&later, root.path(), Options { hook: Some(hook), ..options() });
+        // A reader marks a message that is new, as trashed.
+        let new =
+            later.folders[&INBOX].mails.iter().find(|(_, m)| m.body == "new").map(|(mid, _)| *mid).unwrap();
+        let seen = find_file(root.path(), new).filter(|p| p.parent().unwrap().ends_with("new"));
+        if let Some(path) = &seen {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            std::fs::rename(path, root.path().join("cur").join(format!("{name}:2,T"))).unwrap();
+        }
+        sync(&later, root.path());
+        let mut expected = later.expected();
+        if seen.is_some() {
+            expected = expected
+                .into_iter()
+                .map(|h| if h.mid == new { Held { flags: "T".to_owned(), ..h } } else { h })
+                .collect();
+        }
+        assert_same(&held(root.path()), &expected, &format!("step {n} failed: {told:?}"));
+    }
+}
+
+/// As a run that ends itself in order after an error.
+fn run_to_its_end(server: &Server, root: &Path, options: Options) -> SyncResult<()> {
+    let replica = Replica::open(root, options)?;
+    let result = (|| {
+        replica.apply_hierarchy(&server.hierarchy(&replica.hierarchy_state()?), id(INBOX))?;
+        for folder in replica.folders()? {
+            let mut run = FolderRun::start(&replica, folder.key)?;
+            for change in server.contents(folder.fid.counter.value(), &run.state().clone(), &mut 0) {
+                run.change(change)?;
+            }
+            run.finish()?;
+        }
+        replica.finish(true)
+    })();
+    if result.is_err() {
+        let _ = replica.finish(false);
+    }
+    result
 }
 
 /// How many steps the run has.
