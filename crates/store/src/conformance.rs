@@ -5,6 +5,7 @@ mod content;
 mod directory;
 mod folders;
 mod messages;
+mod same;
 mod views;
 
 use std::sync::Arc;

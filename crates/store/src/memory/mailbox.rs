@@ -229,6 +229,7 @@ impl Mailbox for MemoryMailbox {
 
     async fn deleted_ids(&self, folder: FolderId, ids: &GlobSet) -> StoreResult<Deleted> {
         let state = self.state();
+        state.folder(folder, false)?;
         let (mut there, mut soft) = (GlobSet::new(), GlobSet::new());
         for stored in state.stored_in(folder) {
             let id = stored.head.id.0;

@@ -358,7 +358,7 @@ impl WriteTx<'_> {
             let all: Vec<i64> = self
                 .sql
                 .prepare_cached(
-                    "SELECT id FROM message WHERE folder = ? AND kind = 0 AND deleted = 0 AND read <> ?",
+                    "SELECT id FROM message WHERE folder = ? AND kind = 0 AND deleted = 0 AND read <> ? ORDER BY id",
                 )
                 .and_then(|mut s| s.query_map(params![int(folder.0), read], |row| row.get(0))?.collect())
                 .doing("looking into a folder")?;

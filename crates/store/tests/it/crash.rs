@@ -14,14 +14,14 @@ use watertight_mapi::{
     store::{FolderId, FolderKind, Mailbox, MessageId, MoveCopy, NewFolder, SpecialFolder, Store},
 };
 
-use crate::support::{self, Random, content, is_number, mailbox, new, open};
+use crate::support::{self, HEAVY, Random, content, is_number, mailbox, new, open};
 
 const DIR: &str = "WATERTIGHT_STORE_CRASH_DIR";
 const SEED: &str = "WATERTIGHT_STORE_CRASH_SEED";
 
 /// One of two tasks that write into a folder of their own. Each line is printed when its write was acknowledged;
 /// lines with `?` say what is tried next.
-async fn write_for_ever(mailbox: Arc<dyn Mailbox>, mut random: Random, worker: usize) {
+async fn write_for_ever(mailbox: Arc<dyn Mailbox>, mut random: Random, worker: usize, heavy: bool) {
     let folder = NewFolder {
         parent: mailbox.special(SpecialFolder::IpmSubtree),
         name: format!("worker {worker}"),
@@ -32,7 +32,8 @@ async fn write_for_ever(mailbox: Arc<dyn Mailbox>, mut random: Random, worker: u
     let folder = mailbox.create_folder(folder).await.unwrap().0.id;
     let trash = mailbox.special(SpecialFolder::DeletedItems);
     let mut live: Vec<MessageId> = Vec::new();
-    let mut n = worker * 1_000_000;
+    // In every second run so much is written that the log flows into the file again and again.
+    let mut n = worker * 1_000_000 + if heavy { HEAVY } else { 0 };
     loop {
         match random.below(8) {
             0 if !live.is_empty() => {
@@ -75,14 +76,15 @@ fn child() {
     let seed: u64 = std::env::var(SEED).unwrap().parse().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
+        let heavy = seed.is_multiple_of(4);
         let store = open(Path::new(&dir)).unwrap();
         let mailbox = mailbox(&store, "alice").await.unwrap();
         // A value that is never saved: it must not survive the process.
         let staged = mailbox.create_large().await.unwrap();
         mailbox.write_large(staged, 0, &[1; 100_000]).await.unwrap();
         println!("staged {staged}");
-        let other = tokio::spawn(write_for_ever(Arc::clone(&mailbox), Random(seed ^ 0xffff), 2));
-        write_for_ever(mailbox, Random(seed), 1).await;
+        let other = tokio::spawn(write_for_ever(Arc::clone(&mailbox), Random(seed ^ 0xffff), 2, heavy));
+        write_for_ever(mailbox, Random(seed), 1, heavy).await;
         other.await.unwrap();
     });
 }

@@ -38,6 +38,9 @@ pub fn bytes(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(|n| u8::try_from((n * 31 + seed * 7) % 251).unwrap()).collect()
 }
 
+/// From this number on every second message has 1.5 MB, so that few of them make the log flow into the file.
+pub const HEAVY: usize = 10_000_000;
+
 /// Message number `n`: every fifth has a large value, every third a recipient, a named property and an attachment.
 pub fn content(n: usize) -> MessageContent {
     let mut content = MessageContent::default();
@@ -48,6 +51,9 @@ pub fn content(n: usize) -> MessageContent {
     content.props.set(tags::BODY, "Grüße ".repeat(n * 37 % 500));
     if n.is_multiple_of(5) {
         content.props.set(tags::HTML, bytes(n, 100_000 + n));
+    }
+    if n >= HEAVY && n.is_multiple_of(2) {
+        content.props.set(tags::RTF_COMPRESSED, vec![u8::try_from(n % 251).unwrap(); 1_500_000]);
     }
     if n.is_multiple_of(3) {
         let mut recipient = PropBag::default();
