@@ -10,6 +10,16 @@ use super::object::Object;
 /// The most objects that one session may hold open.
 const MOST: usize = 2048;
 
+/// The most objects of its kind that one session may hold open: those that hold much are fewer.
+const fn most_of(object: &Object) -> usize {
+    match object {
+        Object::Message(_) | Object::Attachment(_) | Object::Stream(_) => 256,
+        Object::Table(_) => 128,
+        Object::Download(_) => 64,
+        Object::Logon | Object::Folder(_) => MOST,
+    }
+}
+
 /// The objects that a client holds open, by handle. Dropping it lets go of all.
 pub(super) struct Handles {
     slots: HashMap<u32, Slot>,
@@ -34,7 +44,9 @@ impl Handles {
 
     /// Gives an object a handle.
     pub(super) fn open(&mut self, logon_id: u8, object: Object) -> Result<u32, MapiCode> {
-        if self.slots.len() >= MOST {
+        let kind = std::mem::discriminant(&object);
+        let same = self.slots.values().filter(|slot| std::mem::discriminant(&slot.object) == kind).count();
+        if self.slots.len() >= MOST || same >= most_of(&object) {
             return Err(MapiCode::MaxObjectsExceeded);
         }
         while self.next == INVALID_HANDLE || self.slots.contains_key(&self.next) {

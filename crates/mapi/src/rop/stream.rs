@@ -37,7 +37,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopGetStreamSize response, after its return value — [MS-OXCROPS] 2.2.9.5.
+    /// RopGetStreamSize response, after its return value — [MS-OXCROPS] 2.2.9.6.
     pub struct GetStreamSizeResponse {
         /// StreamSize.
         stream_size: u32,
@@ -45,7 +45,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopSetStreamSize request — [MS-OXCROPS] 2.2.9.6.
+    /// RopSetStreamSize request — [MS-OXCROPS] 2.2.9.7.
     pub struct SetStreamSizeRequest {
         /// StreamSize.
         stream_size: u64,
@@ -53,7 +53,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopSeekStream request — [MS-OXCROPS] 2.2.9.7.
+    /// RopSeekStream request — [MS-OXCROPS] 2.2.9.8.
     pub struct SeekStreamRequest {
         /// Origin.
         origin: u8,
@@ -63,7 +63,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopSeekStream response, after its return value — [MS-OXCROPS] 2.2.9.7.
+    /// RopSeekStream response, after its return value — [MS-OXCROPS] 2.2.9.8.
     pub struct SeekStreamResponse {
         /// NewPosition.
         new_position: u64,
@@ -71,7 +71,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopCopyToStream request — [MS-OXCROPS] 2.2.9.8.
+    /// RopCopyToStream request — [MS-OXCROPS] 2.2.9.9.
     pub struct CopyToStreamRequest {
         /// DestHandleIndex.
         dest_index: u8,
@@ -81,7 +81,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopLockRegionStream request — [MS-OXCROPS] 2.2.9.9.
+    /// RopLockRegionStream request — [MS-OXCROPS] 2.2.9.10.
     pub struct LockRegionStreamRequest {
         /// RegionOffset.
         region_offset: u64,
@@ -93,7 +93,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopUnlockRegionStream request — [MS-OXCROPS] 2.2.9.10.
+    /// RopUnlockRegionStream request — [MS-OXCROPS] 2.2.9.11.
     pub struct UnlockRegionStreamRequest {
         /// RegionOffset.
         region_offset: u64,
@@ -105,7 +105,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopWriteAndCommitStream request — [MS-OXCROPS] 2.2.9.11.
+    /// RopWriteAndCommitStream request — [MS-OXCROPS] 2.2.9.12.
     pub struct WriteAndCommitStreamRequest {
         /// Data.
         data: Bytes16,
@@ -113,14 +113,14 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopCloneStream request — [MS-OXCROPS] 2.2.9.12.
+    /// RopCloneStream request — [MS-OXCROPS] 2.2.9.13.
     pub struct CloneStreamRequest {
         /// OutputHandleIndex.
         output_index: u8,
     }
 }
 
-/// ByteCount that says that MaximumByteCount follows — [MS-OXCROPS] 2.2.9.2.1, 2.2.12.3.1.
+/// ByteCount that says that MaximumByteCount follows — [MS-OXCROPS] 2.2.9.2.1, 2.2.12.4.1.
 pub const USE_MAXIMUM: u16 = 0xbabe;
 
 /// RopReadStream request — [MS-OXCROPS] 2.2.9.2.1.
@@ -168,7 +168,7 @@ impl ResponseFields for ReadStreamResponse {
     }
 }
 
-/// RopWriteStream or RopWriteAndCommitStream response — [MS-OXCROPS] 2.2.9.3.2, 2.2.9.11.2. WrittenSize is there after an
+/// RopWriteStream or RopWriteAndCommitStream response — [MS-OXCROPS] 2.2.9.3.2, 2.2.9.12.2. WrittenSize is there after an
 /// error too; where a server leaves it out then, reading gives no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WrittenResponse {
@@ -190,7 +190,7 @@ impl ResponseFields for WrittenResponse {
     }
 }
 
-/// RopCopyToStream response — [MS-OXCROPS] 2.2.9.8.2.
+/// RopCopyToStream response — [MS-OXCROPS] 2.2.9.9.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CopyToStreamResponse {
     /// DestHandleIndex, exactly when ReturnValue is ecDstNullObject.

@@ -279,23 +279,23 @@ rops! {
     ReadStream = 0x2C: ReadStreamRequest => ReadStreamResponse;
     /// RopWriteStream — 2.2.9.3.
     WriteStream = 0x2D: WriteStreamRequest => WrittenResponse;
-    /// RopCommitStream — 2.2.9.4.
+    /// RopCommitStream — 2.2.9.5.
     CommitStream = 0x5D: Empty => Empty;
-    /// RopGetStreamSize — 2.2.9.5.
+    /// RopGetStreamSize — 2.2.9.6.
     GetStreamSize = 0x5E: Empty => GetStreamSizeResponse;
-    /// RopSetStreamSize — 2.2.9.6.
+    /// RopSetStreamSize — 2.2.9.7.
     SetStreamSize = 0x2F: SetStreamSizeRequest => Empty;
-    /// RopSeekStream — 2.2.9.7.
+    /// RopSeekStream — 2.2.9.8.
     SeekStream = 0x2E: SeekStreamRequest => SeekStreamResponse;
-    /// RopCopyToStream — 2.2.9.8.
+    /// RopCopyToStream — 2.2.9.9.
     CopyToStream = 0x3A: CopyToStreamRequest => CopyToStreamResponse;
-    /// RopLockRegionStream — 2.2.9.9.
+    /// RopLockRegionStream — 2.2.9.10.
     LockRegionStream = 0x5B: LockRegionStreamRequest => Empty;
-    /// RopUnlockRegionStream — 2.2.9.10.
+    /// RopUnlockRegionStream — 2.2.9.11.
     UnlockRegionStream = 0x5C: UnlockRegionStreamRequest => Empty;
-    /// RopWriteAndCommitStream — 2.2.9.11.
+    /// RopWriteAndCommitStream — 2.2.9.12.
     WriteAndCommitStream = 0x90: WriteAndCommitStreamRequest => WrittenResponse;
-    /// RopCloneStream — 2.2.9.12.
+    /// RopCloneStream — 2.2.9.13.
     CloneStream = 0x3B: CloneStreamRequest => Empty;
     // Permission and rule ROPs — [MS-OXCROPS] 2.2.10, 2.2.11.
     /// RopModifyPermissions — 2.2.10.1.
@@ -313,17 +313,17 @@ rops! {
     FastTransferDestinationConfigure = 0x53: FastTransferDestinationConfigureRequest => Empty;
     /// RopFastTransferDestinationPutBuffer — 2.2.12.2.
     FastTransferDestinationPutBuffer = 0x54: FastTransferDestinationPutBufferRequest => FastTransferDestinationPutBufferResponse;
-    /// RopFastTransferSourceGetBuffer — 2.2.12.3.
+    /// RopFastTransferSourceGetBuffer — 2.2.12.4.
     FastTransferSourceGetBuffer = 0x4E: FastTransferSourceGetBufferRequest => FastTransferSourceGetBufferResponse;
-    /// RopFastTransferSourceCopyFolder — 2.2.12.4.
+    /// RopFastTransferSourceCopyFolder — 2.2.12.5.
     FastTransferSourceCopyFolder = 0x4C: FastTransferSourceCopyFolderRequest => Empty;
-    /// RopFastTransferSourceCopyMessages — 2.2.12.5.
+    /// RopFastTransferSourceCopyMessages — 2.2.12.6.
     FastTransferSourceCopyMessages = 0x4B: FastTransferSourceCopyMessagesRequest => Empty;
-    /// RopFastTransferSourceCopyTo — 2.2.12.6.
+    /// RopFastTransferSourceCopyTo — 2.2.12.7.
     FastTransferSourceCopyTo = 0x4D: FastTransferSourceCopyToRequest => Empty;
-    /// RopFastTransferSourceCopyProperties — 2.2.12.7.
+    /// RopFastTransferSourceCopyProperties — 2.2.12.8.
     FastTransferSourceCopyProperties = 0x69: FastTransferSourceCopyPropertiesRequest => Empty;
-    /// RopTellVersion — 2.2.12.8.
+    /// RopTellVersion — 2.2.12.9.
     TellVersion = 0x86: TellVersionRequest => Empty;
     // Incremental change synchronization ROPs — [MS-OXCROPS] 2.2.13; [MS-OXCFXICS].
     /// RopSynchronizationConfigure — 2.2.13.1.
@@ -357,6 +357,10 @@ rops! {
     SynchronizationImportMessageMove = 0x78;
     /// RopSynchronizationImportReadStateChanges — 2.2.13.3.
     SynchronizationImportReadStateChanges = 0x80;
+    /// RopWriteStreamExtended — 2.2.9.4.
+    WriteStreamExtended = 0xA3;
+    /// RopFastTransferDestinationPutBufferExtended — 2.2.12.3.
+    FastTransferDestinationPutBufferExtended = 0x9D;
     /// RopWritePerUserInformation — 2.2.3.13.
     WritePerUserInformation = 0x64;
     /// RopNotify — 2.2.14.2 (a response that nobody asked for).

@@ -29,7 +29,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopFastTransferSourceCopyFolder request — [MS-OXCROPS] 2.2.12.4.
+    /// RopFastTransferSourceCopyFolder request — [MS-OXCROPS] 2.2.12.5.
     pub struct FastTransferSourceCopyFolderRequest {
         /// OutputHandleIndex.
         output_index: u8,
@@ -41,7 +41,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopFastTransferSourceCopyMessages request — [MS-OXCROPS] 2.2.12.5.
+    /// RopFastTransferSourceCopyMessages request — [MS-OXCROPS] 2.2.12.6.
     pub struct FastTransferSourceCopyMessagesRequest {
         /// OutputHandleIndex.
         output_index: u8,
@@ -55,7 +55,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopFastTransferSourceCopyTo request — [MS-OXCROPS] 2.2.12.6.
+    /// RopFastTransferSourceCopyTo request — [MS-OXCROPS] 2.2.12.7.
     pub struct FastTransferSourceCopyToRequest {
         /// OutputHandleIndex.
         output_index: u8,
@@ -71,7 +71,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopFastTransferSourceCopyProperties request — [MS-OXCROPS] 2.2.12.7.
+    /// RopFastTransferSourceCopyProperties request — [MS-OXCROPS] 2.2.12.8.
     pub struct FastTransferSourceCopyPropertiesRequest {
         /// OutputHandleIndex.
         output_index: u8,
@@ -87,14 +87,14 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// RopTellVersion request — [MS-OXCROPS] 2.2.12.8.
+    /// RopTellVersion request — [MS-OXCROPS] 2.2.12.9.
     pub struct TellVersionRequest {
         /// Version.
         version: [u8; 6],
     }
 }
 
-/// RopFastTransferSourceGetBuffer request — [MS-OXCROPS] 2.2.12.3.1.
+/// RopFastTransferSourceGetBuffer request — [MS-OXCROPS] 2.2.12.4.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FastTransferSourceGetBufferRequest {
     /// BufferSize.
@@ -118,7 +118,7 @@ impl Wire for FastTransferSourceGetBufferRequest {
     }
 }
 
-/// RopFastTransferSourceGetBuffer response — [MS-OXCROPS] 2.2.12.3.2. The fields are there after an error too; where a
+/// RopFastTransferSourceGetBuffer response — [MS-OXCROPS] 2.2.12.4.2. The fields are there after an error too; where a
 /// server leaves them out then, reading gives no body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FastTransferSourceGetBufferResponse {

@@ -60,6 +60,15 @@ async fn a_client_holds_only_so_much() {
         last = responses.last().unwrap().rop().unwrap().return_value;
     }
     assert_eq!(last, MapiCode::MaxObjectsExceeded);
+    // What holds more is bounded more tightly.
+    let (logon, _) = client.logon().await;
+    let folder = client.open_folder(logon, answer.folder_ids.0[4]).await;
+    let table = B::GetContentsTable(GetContentsTableRequest { output_index: 1, table_flags: 0 });
+    let requests = vec![Request::new(0, table); 129];
+    let responses = client.run(&requests, &mut vec![folder, NONE]).await;
+    let codes: Vec<MapiCode> = responses.iter().map(|r| r.rop().unwrap().return_value).collect();
+    assert!(codes[..128].iter().all(|code| *code == MapiCode::Success));
+    assert_eq!(codes[128], MapiCode::MaxObjectsExceeded);
     client.logon().await;
     let held = client.ledger.inspect().kinds["rop handles"].now;
     assert_eq!(held, 1, "a new logon under the same number ends the old one");
