@@ -123,3 +123,46 @@ fn a_client_that_is_not_ours_drives_the_server() {
     let logged = server.stop();
     assert!(!logged.contains(PASSWORD));
 }
+
+/// The requests of a client that is not ours, as they were captured, on the same mail. What our server answers
+/// otherwise than the captured one is listed with its reason in `replay_requests.py`.
+#[test]
+fn the_captured_requests_get_the_captured_answers() {
+    let house = House::new();
+    let source = house.path("source");
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(source.join(part)).unwrap();
+    }
+    let eml = watertight_testkit::corpus::eml();
+    for (n, (name, bytes)) in eml.iter().enumerate() {
+        fs::write(source.join(format!("new/{}.{name}", 100 + n)), bytes).unwrap();
+    }
+    // Six messages were made of TNEF streams there; here they are mails with a winmail.dat.
+    let tnef = ["body", "winmail", "one-file", "unicode-mapi-attr", "rtf", "two-files"];
+    for (n, name) in tnef.iter().enumerate() {
+        let bytes = fs::read(data_dir().join(format!("corpus/tnef/{name}.tnef"))).unwrap();
+        let hex: String = bytes.iter().map(|b| format!("={b:02X}=\n")).collect();
+        let mail = format!(
+            "From: tnef@example.org\nTo: you@example.org\nSubject: {name}\nMIME-Version: 1.0\n\
+             Content-Type: application/ms-tnef; name=winmail.dat\n\
+             Content-Transfer-Encoding: quoted-printable\n\n{hex}"
+        );
+        fs::write(source.join(format!("new/{}.{name}", 100 + eml.len() + n)), mail).unwrap();
+    }
+    ended(&mut house.import(&[source])).good();
+    let server = house.serve(&[]);
+    let (host, port) = server.address();
+    let captures = data_dir().join("captures/grommunio-3.10");
+    let replayed = ended(
+        python("replay_requests.py")
+            .args([&host, &port, "anna"])
+            .arg(house.password())
+            .arg(&house.dn)
+            .arg(captures),
+    );
+    assert_eq!(replayed.code(), Some(0), "{}\n{}", replayed.stdout, replayed.stderr);
+    let report = replayed.json();
+    assert_eq!(report["messages"], serde_json::json!([123, 123]));
+    assert_eq!(report["compared"], 194, "every captured Execute was answered");
+    server.stop();
+}
