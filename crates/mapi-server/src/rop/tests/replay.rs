@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use watertight_mapi::{
-    Fid, Mid, PropTag, PropValue,
+    Fid, MapiCode, Mid, PropId, PropTag, PropValue,
     http::{
         body::{Answer, ExecuteRequest, ExecuteResponse},
         ext,
@@ -35,10 +35,10 @@ struct Captured {
     answered: Vec<(RopBuffer, Vec<Response>)>,
 }
 
-fn captured() -> Vec<Captured> {
+fn captured(set: &[captures::Exchange]) -> Vec<Captured> {
     let mut columns: HashMap<u32, Vec<PropTag>> = HashMap::new();
     let mut all = Vec::new();
-    for e in captures::first_set().iter().filter(|e| e.request_type == "Execute") {
+    for e in set.iter().filter(|e| e.request_type == "Execute") {
         let body = ExecuteRequest::from_bytes(&e.request()).unwrap();
         let payloads = ext::unwrap(&body.rop_buffer, ext::Limits::default()).unwrap();
         let asked = RopBuffer::from_bytes(&payloads[0].bytes).unwrap();
@@ -50,9 +50,12 @@ fn captured() -> Vec<Captured> {
         for payload in ext::unwrap(&executed.rop_buffer, ext::Limits::default()).unwrap() {
             let buffer = RopBuffer::from_bytes(&payload.bytes).unwrap();
             for request in &requests {
-                if let B::SetColumns(body) = &request.body {
-                    columns.insert(buffer.handles[usize::from(request.index)], body.columns.0.clone());
-                }
+                let set = match &request.body {
+                    B::SetColumns(body) => &body.columns.0,
+                    B::ModifyRecipients(body) => &body.columns,
+                    _ => continue,
+                };
+                columns.insert(buffer.handles[usize::from(request.index)], set.clone());
             }
             let responses = read_responses(&buffer.rops, &requests, |request| {
                 columns.get(&buffer.handles[usize::from(request.index)]).cloned().unwrap_or_default()
@@ -123,6 +126,9 @@ struct Map {
     handles: HashMap<u32, u32>,
     fids: HashMap<Fid, Fid>,
     mids: HashMap<Mid, Mid>,
+    /// Identifiers of named properties, and numbers of attachments.
+    prop_ids: HashMap<PropId, PropId>,
+    attachments: HashMap<u32, u32>,
     /// The state after the first synchronization of the Inbox, by property.
     state: BTreeMap<u32, Vec<u8>>,
     /// What a download that is being read is, and its bytes.
@@ -134,6 +140,10 @@ impl Map {
         let mut request = request.clone();
         let fid = |fid: &mut Fid| *fid = *self.fids.get(fid).unwrap_or(fid);
         let mid = |mid: &mut Mid| *mid = *self.mids.get(mid).unwrap_or(mid);
+        let tag = |tag: &mut PropTag| {
+            *tag = PropTag::new(*self.prop_ids.get(&tag.id()).unwrap_or(&tag.id()), tag.ty());
+        };
+        let attachment = |id: &mut u32| *id = *self.attachments.get(id).unwrap_or(id);
         match &mut request.body {
             B::Logon(body) => body.essdn = Bytes16([dn.as_bytes(), b"\0"].concat()),
             B::OpenFolder(body) => fid(&mut body.folder_id),
@@ -141,6 +151,16 @@ impl Map {
                 fid(&mut body.folder_id);
                 mid(&mut body.message_id);
             }
+            B::CreateMessage(body) => fid(&mut body.folder_id),
+            B::DeleteFolder(body) => fid(&mut body.folder_id),
+            B::SetProperties(body) => body.values.0.iter_mut().for_each(|value| tag(&mut value.tag)),
+            B::DeleteProperties(body) => body.tags.0.iter_mut().for_each(tag),
+            B::GetPropertiesSpecific(body) => body.tags.0.iter_mut().for_each(tag),
+            B::GetNamesFromPropertyIds(body) => {
+                body.prop_ids.0.iter_mut().for_each(|id| *id = *self.prop_ids.get(id).unwrap_or(id));
+            }
+            B::OpenAttachment(body) => attachment(&mut body.attachment_id),
+            B::DeleteAttachment(body) => attachment(&mut body.attachment_id),
             B::SetReadFlags(body) => body.message_ids.0.iter_mut().for_each(mid),
             B::DeleteMessages(body) => body.message_ids.0.iter_mut().for_each(mid),
             B::HardDeleteMessages(body) => body.message_ids.0.iter_mut().for_each(mid),
@@ -228,7 +248,7 @@ const fn justified(n: u32) -> Option<&'static str> {
 
 #[tokio::test]
 async fn every_captured_rop_is_answered_alike() {
-    let all = captured();
+    let all = captured(&captures::first_set());
     let seen = inbox(&all);
     assert_eq!(seen.len(), 123);
     let mut client = Client::new().await;
@@ -379,4 +399,125 @@ async fn finish(client: &mut Client, map: &mut Map, handle: u32, c: &Captured) {
         assert_eq!((changes, gone), (0, 8), "{}", c.label);
         assert!(read == 5 && unread <= 3, "{}: {read} {unread}", c.label);
     }
+}
+
+/// ROPs of the writing session that come with later issues: refused with a code of their own.
+fn comes_later(request: &Request) -> bool {
+    matches!(
+        request.body,
+        B::CloneStream(_)
+            | B::WriteAndCommitStream(_)
+            | B::GetValidAttachments(_)
+            | B::SetMessageStatus(_)
+            | B::GetMessageStatus(_)
+            | B::QueryNamedProperties(_)
+            | B::CopyTo(_)
+            | B::CopyProperties(_)
+            | B::MoveFolder(_)
+            | B::CopyFolder(_)
+            | B::EmptyFolder(_)
+            | B::HardDeleteMessagesAndSubfolders(_)
+    )
+}
+
+/// Where we answer the writing session otherwise, by the number of the exchange, and why.
+const fn justified_writing(n: u32) -> Option<&'static str> {
+    match n {
+        133 => Some("a name without an identifier gives the warning ErrorsReturned, as the document wants"),
+        185 => {
+            Some("a column of PtypUnspecified gets the value in the type that it has, as the document wants")
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn the_captured_writing_session_is_answered_alike() {
+    let mut set = captures::group("04");
+    set.retain(|e| !e.label.contains("synchronization"));
+    let all = captured(&set);
+    let mut client = Client::new().await;
+    client.room = Room { payload: 0x7fff, total: 0x4_0000, chain: true };
+    let dn = client.session.origin.account.legacy_dn.clone();
+    let mut map = Map::default();
+    let mut differences = Vec::new();
+    let mut columns: HashMap<u32, Vec<PropTag>> = HashMap::new();
+    for c in &all {
+        let ours: Vec<Request> = c.requests.iter().map(|request| map.request(request, &dn)).collect();
+        let handles: Vec<u32> =
+            c.asked.handles.iter().map(|handle| *map.handles.get(handle).unwrap_or(handle)).collect();
+        let mut w = Writer::new();
+        ours.iter().for_each(|request| request.write(&mut w).unwrap());
+        let buffer = RopBuffer { rops: w.into_bytes(), handles };
+        let payloads = client.session.execute(&buffer.to_bytes().unwrap(), client.room).await.unwrap();
+        let answered = RopBuffer::from_bytes(&payloads[0]).unwrap();
+        for request in &ours {
+            if let B::ModifyRecipients(body) = &request.body {
+                columns.insert(answered.handles[usize::from(request.index)], body.columns.clone());
+            }
+        }
+        let responses = read_responses(&answered.rops, &ours, |request| {
+            columns.get(&answered.handles[usize::from(request.index)]).cloned().unwrap_or_default()
+        })
+        .unwrap();
+        let (theirs_buffer, theirs) = &c.answered[0];
+        for (theirs, ours) in theirs_buffer.handles.iter().zip(&answered.handles) {
+            if *theirs != u32::MAX && *ours != u32::MAX {
+                map.handles.insert(*theirs, *ours);
+            }
+        }
+        let asked = c.requests.iter().filter(|request| !matches!(request.body, B::Release(_)));
+        for ((request, theirs), ours) in asked.zip(theirs).zip(&responses) {
+            let (theirs, ours) = (theirs.rop().unwrap(), ours.rop().unwrap());
+            if comes_later(request) {
+                assert_eq!(ours.return_value, MapiCode::NotSupported, "{}", c.label);
+                continue;
+            }
+            if theirs.return_value != ours.return_value && justified_writing(c.n).is_none() {
+                differences.push(format!(
+                    "{} {}: {} ({} there)",
+                    c.n, c.label, ours.return_value, theirs.return_value
+                ));
+            }
+            match (&theirs.body, &ours.body) {
+                (Some(R::Logon(LogonResponse::Private(a))), Some(R::Logon(LogonResponse::Private(b)))) => {
+                    map.fids.extend(a.folder_ids.0.iter().copied().zip(b.folder_ids.0));
+                }
+                (Some(R::CreateFolder(a)), Some(R::CreateFolder(b))) => {
+                    map.fids.insert(a.folder_id, b.folder_id);
+                }
+                (Some(R::SaveChangesMessage(a)), Some(R::SaveChangesMessage(b))) => {
+                    map.mids.insert(a.message_id, b.message_id);
+                }
+                (Some(R::GetPropertyIdsFromNames(a)), Some(R::GetPropertyIdsFromNames(b))) => {
+                    map.prop_ids.extend(a.prop_ids.0.iter().copied().zip(b.prop_ids.0.iter().copied()));
+                }
+                (Some(R::CreateAttachment(a)), Some(R::CreateAttachment(b))) => {
+                    map.attachments.insert(a.attachment_id, b.attachment_id);
+                }
+                (Some(R::ReadStream(a)), Some(R::ReadStream(b))) => assert_eq!(a, b, "{}", c.label),
+                (Some(R::GetStreamSize(a)), Some(R::GetStreamSize(b))) => assert_eq!(a, b, "{}", c.label),
+                (Some(R::SeekStream(a)), Some(R::SeekStream(b))) => assert_eq!(a, b, "{}", c.label),
+                (Some(R::SetProperties(a)), Some(R::SetProperties(b))) => {
+                    let count = (a.problems.len(), b.problems.len());
+                    if count.0 != count.1 && justified_writing(c.n).is_none() {
+                        differences
+                            .push(format!("{} {}: {:?} ({:?} there)", c.n, c.label, b.problems, a.problems));
+                    }
+                }
+                (Some(R::ReadRecipients(a)), Some(R::ReadRecipients(b))) => {
+                    assert_eq!(a.rows.len(), b.rows.len(), "{}", c.label);
+                }
+                (Some(R::GetPropertiesSpecific(a)), Some(R::GetPropertiesSpecific(b))) => {
+                    for (a, b) in a.row.cells.iter().zip(&b.row.cells) {
+                        if a.value().is_some() != b.value().is_some() && justified_writing(c.n).is_none() {
+                            differences.push(format!("{} {}: {b:?} ({a:?} there)", c.n, c.label));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
