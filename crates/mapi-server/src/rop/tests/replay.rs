@@ -417,6 +417,23 @@ fn comes_later(request: &Request) -> bool {
             | B::CopyFolder(_)
             | B::EmptyFolder(_)
             | B::HardDeleteMessagesAndSubfolders(_)
+            | B::QueryColumnsAll(_)
+            | B::GetStatus(_)
+            | B::SeekRowFractional(_)
+            | B::SeekRowBookmark(_)
+            | B::CreateBookmark(_)
+            | B::FreeBookmark(_)
+            | B::FindRow(_)
+            | B::ResetTable(_)
+            | B::ExpandRow(_)
+            | B::CollapseRow(_)
+            | B::GetCollapseState(_)
+            | B::SetCollapseState(_)
+            | B::Abort(_)
+            | B::GetPermissionsTable(_)
+            | B::GetRulesTable(_)
+            | B::GetReceiveFolderTable(_)
+            | B::GetAddressTypes(_)
     )
 }
 
@@ -431,18 +448,42 @@ const fn justified_writing(n: u32) -> Option<&'static str> {
     }
 }
 
+/// Where we answer the session over tables otherwise, by the number of the exchange, and why.
+const fn justified_tables(n: u32) -> Option<&'static str> {
+    match n {
+        615 => Some("RopResetTable comes later: the columns are still set"),
+        619 | 632..=638 => {
+            Some("categories come later: such a sort is refused, and the rows stay as they were")
+        }
+        650 | 651 => Some("permission and rule tables come later: there is none to query"),
+        654 => Some("RopGetStoreState is served here"),
+        657 => Some("the REPLGUID is that of the captured mailbox, which this one does not know"),
+        _ => None,
+    }
+}
+
 #[tokio::test]
 async fn the_captured_writing_session_is_answered_alike() {
     let mut set = captures::group("04");
     set.retain(|e| !e.label.contains("synchronization"));
-    let all = captured(&set);
     let mut client = Client::new().await;
+    let differences = compare(&mut client, &captured(&set), justified_writing).await;
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Sends captured requests and lists what is answered otherwise: return values, and what must be the same in some
+/// responses.
+async fn compare(
+    client: &mut Client,
+    all: &[Captured],
+    justified: fn(u32) -> Option<&'static str>,
+) -> Vec<String> {
     client.room = Room { payload: 0x7fff, total: 0x4_0000, chain: true };
     let dn = client.session.origin.account.legacy_dn.clone();
     let mut map = Map::default();
     let mut differences = Vec::new();
     let mut columns: HashMap<u32, Vec<PropTag>> = HashMap::new();
-    for c in &all {
+    for c in all {
         let ours: Vec<Request> = c.requests.iter().map(|request| map.request(request, &dn)).collect();
         let handles: Vec<u32> =
             c.asked.handles.iter().map(|handle| *map.handles.get(handle).unwrap_or(handle)).collect();
@@ -452,9 +493,12 @@ async fn the_captured_writing_session_is_answered_alike() {
         let payloads = client.session.execute(&buffer.to_bytes().unwrap(), client.room).await.unwrap();
         let answered = RopBuffer::from_bytes(&payloads[0]).unwrap();
         for request in &ours {
-            if let B::ModifyRecipients(body) = &request.body {
-                columns.insert(answered.handles[usize::from(request.index)], body.columns.clone());
-            }
+            let set = match &request.body {
+                B::ModifyRecipients(body) => &body.columns,
+                B::SetColumns(body) => &body.columns.0,
+                _ => continue,
+            };
+            columns.insert(answered.handles[usize::from(request.index)], set.clone());
         }
         let responses = read_responses(&answered.rops, &ours, |request| {
             columns.get(&answered.handles[usize::from(request.index)]).cloned().unwrap_or_default()
@@ -473,7 +517,7 @@ async fn the_captured_writing_session_is_answered_alike() {
                 assert_eq!(ours.return_value, MapiCode::NotSupported, "{}", c.label);
                 continue;
             }
-            if theirs.return_value != ours.return_value && justified_writing(c.n).is_none() {
+            if theirs.return_value != ours.return_value && justified(c.n).is_none() {
                 differences.push(format!(
                     "{} {}: {} ({} there)",
                     c.n, c.label, ours.return_value, theirs.return_value
@@ -500,7 +544,7 @@ async fn the_captured_writing_session_is_answered_alike() {
                 (Some(R::SeekStream(a)), Some(R::SeekStream(b))) => assert_eq!(a, b, "{}", c.label),
                 (Some(R::SetProperties(a)), Some(R::SetProperties(b))) => {
                     let count = (a.problems.len(), b.problems.len());
-                    if count.0 != count.1 && justified_writing(c.n).is_none() {
+                    if count.0 != count.1 && justified(c.n).is_none() {
                         differences
                             .push(format!("{} {}: {:?} ({:?} there)", c.n, c.label, b.problems, a.problems));
                     }
@@ -510,7 +554,7 @@ async fn the_captured_writing_session_is_answered_alike() {
                 }
                 (Some(R::GetPropertiesSpecific(a)), Some(R::GetPropertiesSpecific(b))) => {
                     for (a, b) in a.row.cells.iter().zip(&b.row.cells) {
-                        if a.value().is_some() != b.value().is_some() && justified_writing(c.n).is_none() {
+                        if a.value().is_some() != b.value().is_some() && justified(c.n).is_none() {
                             differences.push(format!("{} {}: {b:?} ({a:?} there)", c.n, c.label));
                         }
                     }
@@ -519,5 +563,16 @@ async fn the_captured_writing_session_is_answered_alike() {
             }
         }
     }
+    differences
+}
+
+#[tokio::test]
+async fn the_captured_tables_are_answered_alike() {
+    let mut set = captures::group("06");
+    // The cut-off request and the reserved ROP fail as a whole; so they do here, in a test of their own.
+    set.retain(|e| e.n != 662 && e.n != 663);
+    let mut client = Client::new().await;
+    fill(&client, &inbox(&captured(&captures::first_set())), &mut Map::default()).await;
+    let differences = compare(&mut client, &captured(&set), justified_tables).await;
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
