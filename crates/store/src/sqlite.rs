@@ -150,6 +150,14 @@ fn prepare_dir(dir: &Path) -> StoreResult<()> {
                     dir.display()
                 )));
             }
+            // The file of accounts is there before the first mailbox is: without it something was lost.
+            let mailboxes = fs::read_dir(dir.join(MAILBOX_DIR)).is_ok_and(|mut files| files.next().is_some());
+            if mailboxes && !ours {
+                return Err(StoreError::Corrupt(format!(
+                    "{} has mailboxes, but {DIRECTORY_FILE} is not there: restore it from a backup",
+                    dir.display()
+                )));
+            }
             Ok(())
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {

@@ -103,11 +103,16 @@ pub fn check(dir: &Path) -> StoreResult<CheckReport> {
         }
     };
     let mut files = Vec::new();
-    for entry in fs::read_dir(dir.join(MAILBOX_DIR)).doing("reading the folder of mailboxes")? {
-        let path = entry.doing("reading the folder of mailboxes")?.path();
-        if path.extension().is_some_and(|e| e == "db") {
-            files.push(path);
+    match fs::read_dir(dir.join(MAILBOX_DIR)) {
+        Ok(entries) => {
+            for entry in entries {
+                let path = entry.doing("reading the folder of mailboxes")?.path();
+                if path.extension().is_some_and(|e| e == "db") {
+                    files.push(path);
+                }
+            }
         }
+        Err(error) => report.damaged(MAILBOX_DIR, error),
     }
     files.sort();
     for path in &files {

@@ -81,6 +81,14 @@ async fn torn_files_are_found() {
     fs::remove_file(databases(copy.path()).remove(1)).unwrap();
     let report = check(copy.path()).unwrap();
     assert!(report.to_string().contains("the mailbox of alice is not there"), "{report}");
+    fs::remove_dir_all(copy.path().join("mailboxes")).unwrap();
+    assert_eq!(check(copy.path()).unwrap().damage.len(), 2);
+    // Accounts that are lost are not made anew, empty.
+    let copy = tempfile::tempdir().unwrap();
+    copy_dir(dir.path(), copy.path());
+    fs::remove_file(copy.path().join("directory.db")).unwrap();
+    assert!(matches!(open(copy.path()), Err(StoreError::Corrupt(_))));
+    assert!(!copy.path().join("directory.db").exists());
 }
 
 #[tokio::test]
