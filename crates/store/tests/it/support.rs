@@ -38,7 +38,7 @@ pub fn bytes(seed: usize, len: usize) -> Vec<u8> {
     (0..len).map(|n| u8::try_from((n * 31 + seed * 7) % 251).unwrap()).collect()
 }
 
-/// From this number on every second message has 1.5 MB, so that few of them make the log flow into the file.
+/// From this number on every second message has 1 MB, so that few of them make the log flow into the file.
 pub const HEAVY: usize = 10_000_000;
 
 /// Message number `n`: every fifth has a large value, every third a recipient, a named property and an attachment.
@@ -53,7 +53,7 @@ pub fn content(n: usize) -> MessageContent {
         content.props.set(tags::HTML, bytes(n, 100_000 + n));
     }
     if n >= HEAVY && n.is_multiple_of(2) {
-        content.props.set(tags::RTF_COMPRESSED, vec![u8::try_from(n % 251).unwrap(); 1_500_000]);
+        content.props.set(tags::RTF_COMPRESSED, vec![u8::try_from(n % 251).unwrap(); 1_000_000]);
     }
     if n.is_multiple_of(3) {
         let mut recipient = PropBag::default();
