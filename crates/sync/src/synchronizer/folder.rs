@@ -13,11 +13,11 @@ use super::{Work, blocking};
 use crate::{Change, FolderRun, LeftOut, Replica, SyncError, SyncFolder, SyncResult, translate::Translator};
 
 /// Pieces travel to the disk's thread in batches of so many,
-const BATCH: usize = 512;
+const BATCH: usize = 256;
 /// or so many bytes.
-const BATCH_BYTES: usize = 128 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 /// Batches that wait for the disk; then the network waits.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 /// When nothing came for so long, what came is handed on.
 const QUIET: Duration = Duration::from_secs(2);
 
