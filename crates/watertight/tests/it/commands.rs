@@ -177,3 +177,97 @@ fn a_store_is_checked_and_copied_while_it_serves() {
     assert_eq!(maildir(&house.path("mail")), maildir(&house.path("source")));
     server.stop();
 }
+
+#[test]
+fn a_dry_run_lists_exactly_what_is_done_then() {
+    let house = House::new();
+    small_maildir(&house.path("source"), 30);
+    ended(&mut house.import(&[house.path("source")])).good();
+    let server = house.serve(&[]);
+    let mail = house.path("mail");
+    ended(&mut house.sync(&server.url, &mail)).good();
+    let more = house.path("more");
+    small_maildir(&more, 40);
+    ended(&mut house.import(&[more.clone()])).good();
+    let before = maildir(&mail);
+    let dry = ended(
+        watertight()
+            .args(["sync", "--dry-run", "--user", "anna", "--server", &server.url, "--password-file"])
+            .arg(house.password())
+            .arg("--maildir")
+            .arg(&mail),
+    )
+    .good();
+    assert_eq!(maildir(&mail), before, "a dry run touches nothing");
+    let listed: Vec<&str> = dry.stdout.lines().filter(|line| line.starts_with("add ")).collect();
+    assert_eq!(listed.len(), 10, "{}", dry.stdout);
+    ended(&mut house.sync(&server.url, &mail)).good();
+    for line in listed {
+        let name = line.split_whitespace().find(|word| word.contains(".watertight")).unwrap();
+        let unique = name.split(':').next().unwrap();
+        let found = ["", ".Archive", ".Archive.2004", ".Lists"].iter().any(|folder| {
+            fs::read_dir(mail.join(folder).join("cur"))
+                .into_iter()
+                .chain(fs::read_dir(mail.join(folder).join("new")))
+                .flatten()
+                .any(|e| e.unwrap().file_name().to_string_lossy().starts_with(unique))
+        });
+        assert!(found, "{line} was listed and is not there");
+    }
+    assert_eq!(maildir(&mail), maildir(&more));
+    server.stop();
+}
+
+/// A server that answers every connection with the same bytes; its URL.
+fn answering(answer: &'static [u8]) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mapi/emsmdb/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut request);
+            let _ = std::io::Write::write_all(&mut stream, answer);
+        }
+    });
+    url
+}
+
+#[test]
+fn what_is_no_mapi_server_is_one_clear_error() {
+    let house = House::new();
+    let mail = house.path("mail");
+    let answers: [&'static [u8]; 5] = [
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/mapi-http\r\nX-ResponseCode: 0\r\n\
+          Content-Length: 99999999999\r\n\r\nPROCESSING\r\n",
+        b"",
+    ];
+    for answer in answers {
+        let mut sync = house.sync(&answering(answer), &mail);
+        let failed = ended(sync.args(["--user-dn", &house.dn]));
+        let said = String::from_utf8_lossy(answer);
+        assert!(matches!(failed.code(), Some(1 | 4)), "{said}: {:?} {}", failed.code(), failed.stderr);
+        let errors = failed.stderr.lines().filter(|line| line.starts_with("watertight: ")).count();
+        assert_eq!(errors, 1, "{said}: {}", failed.stderr);
+        assert_eq!(count(&mail), 0);
+    }
+}
+
+#[test]
+fn a_locked_maildir_is_left_alone() {
+    let house = House::new();
+    let server = house.serve(&[]);
+    let mail = house.path("mail");
+    ended(&mut house.sync(&server.url, &mail)).good();
+    let lock = fs::File::open(mail.join("watertight/lock")).unwrap();
+    lock.lock().unwrap();
+    let locked = ended(&mut house.sync(&server.url, &mail));
+    assert_eq!(locked.code(), Some(1));
+    assert!(locked.stderr.contains("another run"), "{}", locked.stderr);
+    lock.unlock().unwrap();
+    ended(&mut house.sync(&server.url, &mail)).good();
+    server.stop();
+}
