@@ -83,6 +83,9 @@ fn print(report: &Report, elapsed: Duration, common: &Common) {
         println!("{json}");
         return;
     }
+    if common.quiet && report.skipped.is_empty() {
+        return;
+    }
     println!(
         "{} messages imported ({}, {seconds:.1} s, {} a second), {} there already, {} skipped, {} folders",
         report.imported,
