@@ -194,7 +194,7 @@ impl Assembler {
     }
 
     fn spool_error(&self, e: std::io::Error) -> SyncError {
-        SyncError::io("write a large value in", Path::new(crate::STATE_DIR), e)
+        SyncError::io("write a large value in", self.spool.dir(), e)
     }
 }
 

@@ -72,7 +72,7 @@ impl SyncError {
     /// An error of the state database; a full disk is told apart.
     pub(crate) fn state(what: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |source| match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::Full(PathBuf::from(crate::STATE_DIR)),
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full(Path::new(crate::STATE_DIR).join("state.db")),
             _ => Self::State { what, source },
         }
     }

@@ -6,7 +6,7 @@
 //! characters) are written in base 64 too (`v1.2` is `v1&AC4-2`), so that every decoder of modified UTF-7 gives
 //! the real name back.
 //!
-//! Two cases get `~` and the folder's FID in hexadecimal at the end: a name that differs from a sibling's only in
+//! Three cases get `~` and the folder's FID in hexadecimal at the end: an empty name, a name that differs from a sibling's only in
 //! case (the folder with the lower FID keeps the plain one, so that file systems which do not tell case apart
 //! hold both), and a directory that would be longer than 255 bytes (shortened before it, and directly in the
 //! root). The folder's marker file holds the real path in any case.
@@ -54,7 +54,7 @@ pub fn layout(folders: &[Place], inbox: Option<GlobalId>) -> BTreeMap<GlobalId, 
         let mut dir = format!("{parent_dir}.{}", encode(&folder.name));
         if dir.len() > LONGEST {
             dir = marked("", &folder.name, folder.id);
-        } else if taken.contains(&dir.to_lowercase()) {
+        } else if folder.name.is_empty() || taken.contains(&dir.to_lowercase()) {
             dir = marked(&parent_dir, &folder.name, folder.id);
         }
         taken.insert(dir.to_lowercase());
@@ -231,6 +231,8 @@ mod tests {
             place(6, 5, "x"),
             place(7, 99, "INBOX"),
             place(8, 99, &long),
+            place(11, 99, ""),
+            place(12, 6, ""),
             place(9, 10, "ring"),
             place(10, 9, "ring too"),
         ];
@@ -246,6 +248,7 @@ mod tests {
         assert_eq!(layout[&id(6)].1, "Projects/x");
         assert_eq!(dir(7), ".INBOX~7");
         assert!(dir(8).len() <= 255 && dir(8).ends_with("~8"), "{}", dir(8));
+        assert_eq!((dir(11), dir(12)), (".~b", ".Projects~5.x.~c"));
         assert!(dir(9).starts_with('.') && dir(10).starts_with('.') && dir(9) != dir(10));
         let unique: BTreeSet<_> = layout.values().map(|(d, _)| d.to_lowercase()).collect();
         assert_eq!(unique.len(), folders.len());

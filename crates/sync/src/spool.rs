@@ -36,6 +36,11 @@ impl Spool {
         Self { dir: dir.to_owned(), kind, values: BTreeMap::new(), writing: None }
     }
 
+    /// Where the values lie.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Begins a value; an unfinished one ends.
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
