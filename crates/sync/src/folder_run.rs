@@ -1,25 +1,21 @@
+mod place;
+mod sets;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use watertight_ledger::Entry;
-use watertight_mapi::{
-    GlobCnt,
-    ics::{GuidIdSet, State},
-    prop::tags,
-    store::MessageContent,
-};
-use watertight_wire::Guid;
+use watertight_mapi::{ics::State, prop::tags, store::MessageContent};
 
 use crate::{
-    Action, Change, Conversion, Flags, FolderKey, GlobalId, LeftOut, MessageName, Progress, Replica,
-    SyncError, SyncResult, Tally, aside,
+    Change, Conversion, Flags, FolderKey, GlobalId, LeftOut, MessageName, Progress, Replica, SyncError,
+    SyncResult, Tally, aside,
     assemble::{Assembled, Assembler},
     db::{Fate, FolderRow, MessageRow},
     disk::mtime,
     export,
-    reconcile::{locate, path_of},
     replica::read_marker,
 };
 
@@ -29,8 +25,6 @@ const CHECKPOINT_MESSAGES: usize = 256;
 const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
 /// or after so long.
 const CHECKPOINT_TIME: Duration = Duration::from_secs(2);
-/// How many rows of the index are in memory when a set is gone through.
-const PAGE: u32 = 256;
 
 /// One folder's contents synchronization.
 ///
@@ -415,222 +409,6 @@ impl FolderRun {
     fn sync_dirs(&self) -> SyncResult<()> {
         self.replica.disk.sync_dir(&self.dir.join("new"))?;
         self.replica.disk.sync_dir(&self.dir.join("cur"))
-    }
-
-    /// Puts one message in its place.
-    fn place(&self, p: &mut Pending, tally: &mut Tally) -> SyncResult<()> {
-        let name = self.name(&p.row);
-        if p.row.state != Fate::Present {
-            // Kept aside: what was there before goes, it is not the message any more.
-            if p.row.state == Fate::Aside
-                && let Some(old) = p.old.as_ref().filter(|o| o.state != Fate::Aside)
-            {
-                if let Some((path, ..)) = locate(&self.dir, &self.name(old), old.fresh, old.flags)?
-                    && !self.replica.dry()
-                {
-                    self.replica.disk.unlink(&path)?;
-                }
-                tally.removed = tally.removed.saturating_add(1);
-            }
-            return Ok(());
-        }
-        match p.old.clone().filter(|o| o.state != Fate::Aside) {
-            None => {
-                if let Some(tmp) = &p.file {
-                    self.replica.disk.rename(tmp, &path_of(&self.dir, &name, p.row.fresh, p.row.flags))?;
-                    let (folder, flags) = (self.path.clone(), p.row.flags);
-                    self.replica.options.progress.action(&Action::Add { folder, name: name.unique(), flags });
-                }
-                tally.added = tally.added.saturating_add(1);
-                Ok(())
-            }
-            Some(old) => self.replace(p, &old, &name, tally),
-        }
-    }
-
-    /// Puts a newer version in the place of the one that is there.
-    fn replace(
-        &self,
-        p: &mut Pending,
-        old: &MessageRow,
-        name: &MessageName,
-        tally: &mut Tally,
-    ) -> SyncResult<()> {
-        let disk = &self.replica.disk;
-        let old_name = self.name(old);
-        // A reader may rename the file at any moment; each look finds what it is called now.
-        for _ in 0..16 {
-            let Some((path, flags, fresh)) = locate(&self.dir, &old_name, old.fresh, old.flags)? else {
-                break;
-            };
-            let same = match (&p.file, &p.row.digest) {
-                (Some(file), _) => export::same(file, &path).unwrap_or(false),
-                (None, Some(digest)) => export::digest_of(&path).is_ok_and(|d| d == *digest),
-                (None, None) => false,
-            };
-            if let Some(file) = &p.file {
-                if same {
-                    disk.unlink(file)?;
-                    p.file = None;
-                } else if !disk.replace_if_there(file, &path)? {
-                    continue;
-                }
-            }
-            p.row.flags = p.row.server_flags.with(flags.keywords());
-            p.row.fresh = fresh && p.row.flags.is_empty();
-            let own = flags.without(flags.keywords());
-            if own != old.server_flags && own != p.row.server_flags && !self.noted.contains(&old.mid) {
-                tally.conflicts = tally.conflicts.saturating_add(1);
-            }
-            let folder = self.path.clone();
-            if same && own != p.row.server_flags {
-                tally.flags = tally.flags.saturating_add(1);
-                let (from, to) = (flags, p.row.flags);
-                self.replica.options.progress.action(&Action::SetFlags {
-                    folder,
-                    name: name.unique(),
-                    from,
-                    to,
-                });
-            } else {
-                tally.changed = tally.changed.saturating_add(1);
-                self.replica.options.progress.action(&Action::Change { folder, name: name.unique() });
-            }
-            return if self.replica.dry() {
-                Ok(())
-            } else {
-                self.rename(&path, &old_name, name, p.row.fresh, p.row.flags)
-            };
-        }
-        // Somebody deleted it meanwhile: it stays deleted.
-        if let Some(file) = &p.file {
-            disk.unlink(file)?;
-        }
-        p.row.state = Fate::DeletedHere;
-        tally.conflicts = tally.conflicts.saturating_add(1);
-        Ok(())
-    }
-
-    /// Gives a file its new name, even when a reader renames it at the same moment.
-    fn rename(
-        &self,
-        path: &Path,
-        old: &MessageName,
-        name: &MessageName,
-        fresh: bool,
-        flags: Flags,
-    ) -> SyncResult<()> {
-        let target = path_of(&self.dir, name, fresh, flags);
-        let mut from = path.to_owned();
-        for _ in 0..16 {
-            if self.replica.disk.rename_if_there(&from, &target)? {
-                break;
-            }
-            match locate(&self.dir, old, fresh, flags)? {
-                Some((path, ..)) => from = path,
-                None => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls `f` with the folder's messages in the sets, a page at a time.
-    fn each(
-        &mut self,
-        ids: &GuidIdSet,
-        mut f: impl FnMut(&mut Self, Vec<MessageRow>) -> SyncResult<()>,
-    ) -> SyncResult<()> {
-        let id = self.row.id;
-        let ranges: Vec<(Guid, GlobCnt, GlobCnt)> = ids
-            .iter()
-            .flat_map(|(guid, set)| set.ranges().map(move |(low, high)| (guid, low, high)))
-            .collect();
-        for (guid, mut low, high) in ranges {
-            loop {
-                let page = self.replica.transaction("cannot read it", false, |tx| {
-                    tx.messages_between(id, guid, low, high, PAGE)
-                })?;
-                let Some(last) = page.last().map(|m| m.mid.counter) else { break };
-                f(self, page)?;
-                match GlobCnt::new(last.value().saturating_add(1)) {
-                    Some(next) if next <= high => low = next,
-                    _ => break,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes that the server deleted messages; their files go at the end of the run.
-    fn doom(&mut self, page: Vec<MessageRow>) -> SyncResult<()> {
-        self.replica.mark()?;
-        let id = self.row.id;
-        self.replica.commit("cannot write it", |tx| {
-            for row in page {
-                match row.state {
-                    Fate::Present => tx.put_message(id, &MessageRow { state: Fate::Doomed, ..row })?,
-                    Fate::DeletedHere | Fate::Aside => tx.remove_message(id, row.mid)?,
-                    Fate::Doomed => {}
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn set_read(&mut self, page: Vec<MessageRow>, read: bool) -> SyncResult<()> {
-        self.replica.mark()?;
-        self.unsettled = true;
-        let mut tally = Tally::default();
-        let mut rows = Vec::new();
-        for old in page {
-            let mut row = old.clone();
-            row.server_flags = old.server_flags.read(read);
-            if matches!(old.state, Fate::Present | Fate::Doomed) {
-                self.set_read_of(&mut row, &old, read, &mut tally)?;
-            }
-            if row != old {
-                rows.push(row);
-            }
-        }
-        let id = self.row.id;
-        if !rows.is_empty() {
-            self.replica
-                .commit("cannot write it", |tx| rows.iter().try_for_each(|row| tx.put_message(id, row)))?;
-        }
-        self.unsettled = false;
-        self.replica.count(tally);
-        Ok(())
-    }
-
-    fn set_read_of(
-        &mut self,
-        row: &mut MessageRow,
-        old: &MessageRow,
-        read: bool,
-        tally: &mut Tally,
-    ) -> SyncResult<()> {
-        let name = self.name(old);
-        let Some((path, flags, fresh)) = locate(&self.dir, &name, old.fresh, old.flags)? else {
-            row.state = Fate::DeletedHere;
-            tally.conflicts = tally.conflicts.saturating_add(1);
-            return Ok(());
-        };
-        row.flags = flags.read(read);
-        row.fresh = fresh && row.flags.is_empty();
-        if row.flags == flags {
-            return Ok(());
-        }
-        if flags.has(Flags::SEEN) != old.server_flags.has(Flags::SEEN) && !self.noted.contains(&old.mid) {
-            tally.conflicts = tally.conflicts.saturating_add(1);
-        }
-        tally.flags = tally.flags.saturating_add(1);
-        let (folder, from, to) = (self.path.clone(), flags, row.flags);
-        self.replica.options.progress.action(&Action::SetFlags { folder, name: name.unique(), from, to });
-        if !self.replica.dry() {
-            self.touched = true;
-            self.rename(&path, &name, &name, row.fresh, row.flags)?;
-        }
-        Ok(())
     }
 
     fn note_left_out(&mut self, mid: GlobalId, what: &str, reason: &str) -> SyncResult<()> {

@@ -1,0 +1,130 @@
+//! How a message comes into the tree, or a newer version into the place of an older one.
+
+use std::path::Path;
+
+use super::{FolderRun, Pending};
+use crate::{
+    Action, Flags, MessageName, SyncResult, Tally,
+    db::{Fate, MessageRow},
+    export,
+    reconcile::{locate, path_of},
+};
+
+impl FolderRun {
+    /// Puts one message in its place.
+    pub(super) fn place(&self, p: &mut Pending, tally: &mut Tally) -> SyncResult<()> {
+        let name = self.name(&p.row);
+        if p.row.state != Fate::Present {
+            // Kept aside: what was there before goes, it is not the message any more.
+            if p.row.state == Fate::Aside
+                && let Some(old) = p.old.as_ref().filter(|o| o.state != Fate::Aside)
+            {
+                if let Some((path, ..)) = locate(&self.dir, &self.name(old), old.fresh, old.flags)?
+                    && !self.replica.dry()
+                {
+                    self.replica.disk.unlink(&path)?;
+                }
+                tally.removed = tally.removed.saturating_add(1);
+            }
+            return Ok(());
+        }
+        match p.old.clone().filter(|o| o.state != Fate::Aside) {
+            None => {
+                if let Some(tmp) = &p.file {
+                    self.replica.disk.rename(tmp, &path_of(&self.dir, &name, p.row.fresh, p.row.flags))?;
+                    let (folder, flags) = (self.path.clone(), p.row.flags);
+                    self.replica.options.progress.action(&Action::Add { folder, name: name.unique(), flags });
+                }
+                tally.added = tally.added.saturating_add(1);
+                Ok(())
+            }
+            Some(old) => self.replace(p, &old, &name, tally),
+        }
+    }
+
+    /// Puts a newer version in the place of the one that is there.
+    fn replace(
+        &self,
+        p: &mut Pending,
+        old: &MessageRow,
+        name: &MessageName,
+        tally: &mut Tally,
+    ) -> SyncResult<()> {
+        let disk = &self.replica.disk;
+        let old_name = self.name(old);
+        // A reader may rename the file at any moment; each look finds what it is called now.
+        for _ in 0..16 {
+            let Some((path, flags, fresh)) = locate(&self.dir, &old_name, old.fresh, old.flags)? else {
+                break;
+            };
+            let same = match (&p.file, &p.row.digest) {
+                (Some(file), _) => export::same(file, &path).unwrap_or(false),
+                (None, Some(digest)) => export::digest_of(&path).is_ok_and(|d| d == *digest),
+                (None, None) => false,
+            };
+            if let Some(file) = &p.file {
+                if same {
+                    disk.unlink(file)?;
+                    p.file = None;
+                } else if !disk.replace_if_there(file, &path)? {
+                    continue;
+                }
+            }
+            p.row.flags = p.row.server_flags.with(flags.keywords());
+            p.row.fresh = fresh && p.row.flags.is_empty();
+            let own = flags.without(flags.keywords());
+            if own != old.server_flags && own != p.row.server_flags && !self.noted.contains(&old.mid) {
+                tally.conflicts = tally.conflicts.saturating_add(1);
+            }
+            let folder = self.path.clone();
+            if same && own != p.row.server_flags {
+                tally.flags = tally.flags.saturating_add(1);
+                let (from, to) = (flags, p.row.flags);
+                self.replica.options.progress.action(&Action::SetFlags {
+                    folder,
+                    name: name.unique(),
+                    from,
+                    to,
+                });
+            } else {
+                tally.changed = tally.changed.saturating_add(1);
+                self.replica.options.progress.action(&Action::Change { folder, name: name.unique() });
+            }
+            return if self.replica.dry() {
+                Ok(())
+            } else {
+                self.rename(&path, &old_name, name, p.row.fresh, p.row.flags)
+            };
+        }
+        // Somebody deleted it meanwhile: it stays deleted.
+        if let Some(file) = &p.file {
+            disk.unlink(file)?;
+        }
+        p.row.state = Fate::DeletedHere;
+        tally.conflicts = tally.conflicts.saturating_add(1);
+        Ok(())
+    }
+
+    /// Gives a file its new name, even when a reader renames it at the same moment.
+    pub(super) fn rename(
+        &self,
+        path: &Path,
+        old: &MessageName,
+        name: &MessageName,
+        fresh: bool,
+        flags: Flags,
+    ) -> SyncResult<()> {
+        let target = path_of(&self.dir, name, fresh, flags);
+        let mut from = path.to_owned();
+        for _ in 0..16 {
+            if self.replica.disk.rename_if_there(&from, &target)? {
+                break;
+            }
+            match locate(&self.dir, old, fresh, flags)? {
+                Some((path, ..)) => from = path,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+}
