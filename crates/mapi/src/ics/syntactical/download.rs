@@ -235,8 +235,12 @@ impl Download {
             let name = self.stack.last().map_or("root", |p| p.name());
             return Err(self.refuse(name, &Input::Marker(Marker::FXErrorInfo)));
         };
+        let before = match self.stack.get(at.saturating_add(1)..) {
+            Some([change, content]) if content.is_whole() => change.subject().cloned(),
+            _ => None,
+        };
         self.stack.truncate(at.saturating_add(1));
-        self.push(Box::new(error_info::ErrorInfo))
+        self.push(Box::new(error_info::ErrorInfo::new(before)))
     }
 
     fn refuse(&self, production: &'static str, input: &Input) -> WireError {

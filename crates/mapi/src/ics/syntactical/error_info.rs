@@ -2,7 +2,7 @@ use watertight_wire::{Guid, Reader, WireError, Writer, to_usize};
 
 use super::{
     Event,
-    production::{Context, Input, Production, Step, StepResult},
+    production::{Context, Input, Production, Step, StepResult, Subject},
 };
 use crate::{GlobCnt, MapiCode, PropTag, ics::Xid};
 
@@ -83,7 +83,16 @@ fn gid(r: &mut Reader<'_>, field: &'static str) -> Result<Option<Xid>, WireError
 }
 
 /// errorInfo — [MS-OXCFXICS] 2.2.4.3.4, after its marker.
-pub(super) struct ErrorInfo;
+pub(super) struct ErrorInfo {
+    /// The message before it, when that is whole as it is.
+    before: Option<Subject>,
+}
+
+impl ErrorInfo {
+    pub(super) const fn new(before: Option<Subject>) -> Self {
+        Self { before }
+    }
+}
 
 impl Production for ErrorInfo {
     fn name(&self) -> &'static str {
@@ -94,6 +103,12 @@ impl Production for ErrorInfo {
         Ok(match input {
             Input::Prop(def, value) if def.tag == ExtendedErrorInfo::TAG => {
                 let info = ExtendedErrorInfo::from_bytes(&value.into_bytes())?;
+                // A change has no end of its own. The error of another message is the end of one that is whole.
+                if let (Some(before), Some(failed)) = (&self.before, &info.message)
+                    && before.is_not(failed)
+                {
+                    cx.event(Event::MessageEnd);
+                }
                 cx.event(Event::ObjectFailed(Box::new(info)));
                 Step::Done
             }

@@ -1,7 +1,7 @@
 use super::{
     ChangeHeader, Event,
     message_content::MessageContent,
-    production::{Context, Input, Production, Step, StepResult},
+    production::{Context, Input, Production, Step, StepResult, Subject},
     prop_list::keep,
 };
 use crate::{ics::lexical::Marker, prop::PropBag};
@@ -13,31 +13,39 @@ pub(super) const MAX_HEADER: usize = 256 * 1024;
 pub(super) struct MessageChangeFull {
     header: PropBag,
     budget: usize,
-    in_content: bool,
+    /// Once the content has begun.
+    subject: Option<Subject>,
 }
 
 impl Default for MessageChangeFull {
     fn default() -> Self {
-        Self { header: PropBag::default(), budget: MAX_HEADER, in_content: false }
+        Self { header: PropBag::default(), budget: MAX_HEADER, subject: None }
     }
 }
 
 impl Production for MessageChangeFull {
     fn name(&self) -> &'static str {
-        if self.in_content { "messageChangeFull" } else { "messageChangeHeader" }
+        if self.subject.is_some() { "messageChangeFull" } else { "messageChangeHeader" }
     }
 
     fn take(&mut self, input: Input, cx: &mut Context) -> StepResult {
-        if self.in_content {
+        if self.subject.is_some() {
             cx.event(Event::MessageEnd);
             return Ok(Step::DoneBefore(input));
         }
         if let Input::Marker(Marker::IncrSyncMessage) = input {
             let header = ChangeHeader::from_props(&core::mem::take(&mut self.header))?;
+            self.subject = Some(Subject {
+                counter: header.mid.map(|mid| mid.counter),
+                source_key: header.source_key.clone(),
+            });
             cx.event(Event::MessageChange(Box::new(header)));
-            self.in_content = true;
             return Ok(Step::Down(Box::new(MessageContent::default())));
         }
         Ok(keep(input, &mut self.header, &mut self.budget).map_or(Step::Taken, Step::Refused))
+    }
+
+    fn subject(&self) -> Option<&Subject> {
+        self.subject.as_ref()
     }
 }

@@ -82,6 +82,10 @@ impl Production for MessageContent {
         }
         self.root
     }
+
+    fn is_whole(&self) -> bool {
+        true
+    }
 }
 
 /// Whether the meta-property can stand before the next message of a list.

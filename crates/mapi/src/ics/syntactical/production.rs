@@ -5,8 +5,11 @@ use watertight_wire::{WireError, WireErrorKind};
 
 use super::{Event, PropertyGroupInfo};
 use crate::{
-    PropTag,
-    ics::lexical::{Marker, PropDef, RawValue},
+    GlobCnt, PropTag,
+    ics::{
+        Xid,
+        lexical::{Marker, PropDef, RawValue},
+    },
 };
 
 /// What a production is given.
@@ -73,6 +76,37 @@ pub(super) trait Production: Send {
     /// Whether parsing goes on here after FXErrorInfo (2.2.4.3.4).
     fn recovers(&self) -> bool {
         false
+    }
+
+    /// Whether the element is whole with what it has, though more of it may come.
+    fn is_whole(&self) -> bool {
+        false
+    }
+
+    /// The message that this is a change of, once its content has begun.
+    fn subject(&self) -> Option<&Subject> {
+        None
+    }
+}
+
+/// What names the message of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Subject {
+    /// Of PidTagMid.
+    pub(super) counter: Option<GlobCnt>,
+    /// PidTagSourceKey.
+    pub(super) source_key: Xid,
+}
+
+impl Subject {
+    /// Whether that is certainly another message.
+    pub(super) fn is_not(&self, message: &Xid) -> bool {
+        let Some(counter) = message.counter() else { return false };
+        match self.counter {
+            Some(own) => own != counter,
+            // The source key of a message that came from another mailbox says nothing about its id here.
+            None => self.source_key.namespace == message.namespace && self.source_key != *message,
+        }
     }
 }
 

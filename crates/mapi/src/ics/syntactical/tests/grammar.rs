@@ -73,6 +73,28 @@ fn an_object_that_cannot_be_read_costs_that_object() {
 }
 
 #[test]
+fn the_error_of_another_message_is_the_end_of_the_one_before() {
+    let ends = |failed: Option<u64>, broken: bool| {
+        let message = failed.map(xid);
+        let info = ExtendedErrorInfo { code: MapiCode::CorruptData, folder: None, message, aux: Vec::new() };
+        let mut w = Writer::new();
+        full(&mut w, 21, "one");
+        if broken {
+            w.marker(Marker::StartRecip);
+        }
+        w.marker(Marker::FXErrorInfo);
+        w.prop(ExtendedErrorInfo::TAG, &PropValue::Binary(info.to_bytes().unwrap())).unwrap();
+        ending(&mut w);
+        let all = events(Root::ContentsSync, &w.take(usize::MAX), 5).unwrap();
+        all.iter().filter(|e| **e == Event::MessageEnd).count()
+    };
+    assert_eq!(ends(Some(22), false), 1, "what was whole is kept");
+    assert_eq!(ends(Some(21), false), 0, "it was this one");
+    assert_eq!(ends(Some(22), true), 0, "no message ends inside a recipient");
+    assert_eq!(ends(None, false), 0, "nobody knows");
+}
+
+#[test]
 fn the_error_names_the_production_and_where_it_is() {
     let wrong = |root, write: fn(&mut Writer)| error(root, write);
     assert_eq!(
