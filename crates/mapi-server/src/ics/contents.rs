@@ -260,32 +260,44 @@ impl Contents {
             }
             // It was deleted meanwhile.
             Err(StoreError::NotFound(_)) => Ok(()),
-            Err(error) => self.failed(&head, error.code(), out),
+            Err(error) => {
+                tracing::warn!(%error, "a message cannot be read");
+                // It is begun all the same: a client would take the error for one of the message before, which has
+                // no end of its own.
+                self.opening(&head, None, out);
+                self.failed(&head, error.code(), out)
+            }
+        }
+    }
+
+    /// progressPerMessage and messageChangeHeader.
+    fn opening(&self, head: &MessageHead, persisted: Option<&[u8]>, out: &mut Output) {
+        let config = &self.config;
+        if config.flags.contains(SyncFlags::Progress) {
+            out.marker(Marker::IncrSyncProgressPerMsg);
+            out.value(watertight_mapi::PropTag(0x0000_0003), object::size(head));
+            out.value(watertight_mapi::PropTag(0x0000_000B), head.kind == ItemKind::Associated);
+        }
+        out.marker(Marker::IncrSyncChg);
+        object::change_header(out, head, object::source_key(head, persisted, config.replica));
+        if config.extra.contains(ExtraFlags::Eid) {
+            out.value(tags::MID, object::mid(head, config.replica));
+        }
+        if config.extra.contains(ExtraFlags::MessageSize) {
+            out.value(tags::MESSAGE_SIZE, object::size(head));
+        }
+        if config.extra.contains(ExtraFlags::CN) {
+            let cn = watertight_mapi::id::Cn::new(config.replica.id, head.change_number.0);
+            out.value(tags::CHANGE_NUMBER, cn.to_u64().cast_signed());
         }
     }
 
     fn message(&mut self, message: watertight_mapi::store::Message, out: &mut Output) {
         let watertight_mapi::store::Message { head, content } = message;
         let config = &self.config;
-        if config.flags.contains(SyncFlags::Progress) {
-            out.marker(Marker::IncrSyncProgressPerMsg);
-            out.value(watertight_mapi::PropTag(0x0000_0003), object::size(&head));
-            out.value(watertight_mapi::PropTag(0x0000_000B), head.kind == ItemKind::Associated);
-        }
-        out.marker(Marker::IncrSyncChg);
         let foreign = !config.flags.contains(SyncFlags::NoForeignIdentifiers);
         let persisted = object::persisted_source_key(&content.props).filter(|_| foreign);
-        object::change_header(out, &head, object::source_key(&head, persisted.as_deref(), config.replica));
-        if config.extra.contains(ExtraFlags::Eid) {
-            out.value(tags::MID, object::mid(&head, config.replica));
-        }
-        if config.extra.contains(ExtraFlags::MessageSize) {
-            out.value(tags::MESSAGE_SIZE, object::size(&head));
-        }
-        if config.extra.contains(ExtraFlags::CN) {
-            let cn = watertight_mapi::id::Cn::new(config.replica.id, head.change_number.0);
-            out.value(tags::CHANGE_NUMBER, cn.to_u64().cast_signed());
-        }
+        self.opening(&head, persisted.as_deref(), out);
         out.marker(Marker::IncrSyncMessage);
         let form = MessageForm { fx_del: true, best_body: config.flags.contains(SyncFlags::BestBody) };
         let whole = Filter::ALL;
@@ -305,7 +317,10 @@ impl Contents {
     /// A part of the message that is being written cannot be read.
     pub(super) fn interrupted(&mut self, code: MapiCode, out: &mut Output) -> Result<(), MapiCode> {
         match self.current.take() {
-            Some(head) => self.failed(&head, code, out),
+            Some(head) => {
+                out.abandon();
+                self.failed(&head, code, out)
+            }
             None => Err(code),
         }
     }
@@ -319,7 +334,7 @@ impl Contents {
             (Xid::from_counter(guid, self.config.folder.0), Xid::from_counter(guid, head.id.0));
         self.sent.failed.insert(head.change_number.0);
         self.done = self.done.saturating_add(1);
-        out.abandon(&error_info(code, folder, message))
+        out.failure(&error_info(code, folder, message))
     }
 
     fn sent_whole(&mut self, head: &MessageHead) {

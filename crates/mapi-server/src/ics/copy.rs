@@ -282,7 +282,8 @@ impl Copy {
                 self.done = self.done.saturating_add(1);
                 let guid = self.replica.guid;
                 let info = error_info(code, Xid::from_counter(guid, folder.0), Xid::from_counter(guid, id.0));
-                out.abandon(&info)
+                out.abandon();
+                out.failure(&info)
             }
             _ => Err(code),
         }

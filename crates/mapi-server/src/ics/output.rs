@@ -156,13 +156,17 @@ impl Output {
         }
     }
 
-    /// Gives the object up that is being written, and says so with FXErrorInfo — [MS-OXCFXICS] 2.2.4.3.4. The value
-    /// that was begun is filled up: its length is out already, and a marker may only follow a whole value.
-    pub(super) fn abandon(&mut self, info: &ExtendedErrorInfo) -> Result<(), MapiCode> {
+    /// Gives the object up that is being written. The value that was begun is filled up: its length is out already,
+    /// and a marker may only follow a whole value.
+    pub(super) fn abandon(&mut self) {
         self.parts.clear();
         if let Some(reading) = &mut self.reading {
             reading.at = reading.len;
         }
+    }
+
+    /// FXErrorInfo: the object that was begun does not go on — [MS-OXCFXICS] 2.2.4.3.4.
+    pub(super) fn failure(&mut self, info: &ExtendedErrorInfo) -> Result<(), MapiCode> {
         self.marker(Marker::FXErrorInfo);
         self.value(ExtendedErrorInfo::TAG, info.to_bytes().map_err(|_| MapiCode::CorruptData)?);
         Ok(())

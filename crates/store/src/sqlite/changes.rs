@@ -16,7 +16,7 @@ use super::{
     core::Core,
     error::{Doing, corrupt},
     folders,
-    row::{COLUMN_COUNT, COLUMNS, MessageRow, glob, int, kind_column},
+    row::{COLUMN_COUNT, COLUMNS, Listed, MessageRow, glob, int, kind_column},
 };
 use crate::{cursor, names::Names, seen::Seen};
 
@@ -240,12 +240,27 @@ impl Query<'_> {
         scan(self.sql, self.folder, by, seen, after, COLUMNS, &mut |row| {
             more = found.len() == self.limit;
             if !more {
-                found.push(MessageRow::take_from(row, 1)?);
+                let read = match by {
+                    By::Change(kind) => {
+                        let cn = row.get(0).doing("looking for changes")?;
+                        MessageRow::listed(row, 1, self.listed(kind, cn))
+                    }
+                    By::ReadChange => MessageRow::take_from(row, 1),
+                };
+                match read {
+                    // Whether a damaged message is read is not known.
+                    Err(StoreError::Corrupt(_)) => {}
+                    read => found.push(read?),
+                }
             }
             Ok(!more)
         })?;
         let next = found.last().filter(|_| more).map(|row| cursor::numbers(&[number(row).cast_unsigned()]));
         Ok(Page { items: self.heads(&found)?, next })
+    }
+
+    fn listed(&self, kind: ItemKind, cn: i64) -> Listed {
+        Listed { folder: self.folder, kind, deleted: false, cn }
     }
 
     fn heads(&self, rows: &[MessageRow]) -> StoreResult<Vec<MessageHead>> {
@@ -286,7 +301,9 @@ impl Query<'_> {
         let mut found = Vec::new();
         for cn in numbers {
             let row = statement
-                .query_row([int(self.folder.0), kind_column(kind), cn], |row| Ok(MessageRow::take(row)))
+                .query_row([int(self.folder.0), kind_column(kind), cn], |row| {
+                    Ok(MessageRow::listed(row, 0, self.listed(kind, cn)))
+                })
                 .optional();
             found.extend(row.doing("looking for changes")?.transpose()?);
         }
@@ -319,7 +336,7 @@ impl Query<'_> {
             if found.len() == self.limit {
                 return Ok((found, true));
             }
-            found.push(MessageRow::take(row)?);
+            found.push(MessageRow::listed(row, 0, self.listed(kind, cn))?);
         }
         Ok((found, false))
     }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use watertight_mapi::{
     GlobCnt,
     ics::{PredecessorChangeList, Xid},
-    store::{ChangeNumber, FolderId, ItemKind, MessageHead, MessageId, StoreResult},
+    store::{ChangeNumber, FolderId, ItemKind, MessageHead, MessageId, StoreError, StoreResult},
 };
 use watertight_wire::{FileTime, Guid};
 
@@ -35,6 +35,15 @@ pub(super) struct MessageRow {
     pub(super) delivered: i64,
     pub(super) size: i64,
     pub(super) attachments: bool,
+}
+
+/// What an index says of a row.
+#[derive(Clone, Copy)]
+pub(super) struct Listed {
+    pub(super) folder: FolderId,
+    pub(super) kind: ItemKind,
+    pub(super) deleted: bool,
+    pub(super) cn: i64,
 }
 
 impl MessageRow {
@@ -68,6 +77,28 @@ impl MessageRow {
             return Err(corrupt(format!("the row of message {:#x} does not fit its checksum", this.id)));
         }
         Ok(this)
+    }
+
+    /// As [`take_from`](Self::take_from), for a list: of a damaged row, which message it is. Whoever reads that message
+    /// is told of the damage.
+    pub(super) fn listed(row: &Row<'_>, first: usize, of: Listed) -> StoreResult<Self> {
+        match Self::take_from(row, first) {
+            Err(StoreError::Corrupt(_)) => Ok(Self {
+                id: row.get(first).doing("reading the row of a message")?,
+                folder: int(of.folder.0),
+                kind: kind_column(of.kind),
+                deleted: of.deleted,
+                cn: of.cn,
+                read_cn: None,
+                read: false,
+                created: 0,
+                modified: 0,
+                delivered: -1,
+                size: 0,
+                attachments: false,
+            }),
+            other => other,
+        }
     }
 
     fn sum(&self) -> i64 {

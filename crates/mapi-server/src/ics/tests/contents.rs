@@ -299,6 +299,61 @@ async fn with_recover_mode_an_object_that_cannot_be_read_costs_that_object() {
     assert_eq!(failed_cn, 2, "its change is not among those seen");
 }
 
+/// Flips a bit of those bytes, which a file holds somewhere.
+fn damage(dir: &std::path::Path, bytes: &[u8]) {
+    let mut files = std::fs::read_dir(dir.join("mailboxes")).unwrap().map(|file| file.unwrap().path());
+    let file = files.find(|file| file.extension().is_some_and(|e| e == "db")).unwrap();
+    let mut all = std::fs::read(&file).unwrap();
+    let at = all.windows(bytes.len()).position(|w| w == bytes).unwrap();
+    all[at + bytes.len() - 1] ^= 1;
+    std::fs::write(file, all).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_row_costs_its_message_and_no_other() {
+    const TIME: u64 = 0x01D9_ABCD_1234_5678;
+    let dir = tempfile::tempdir().unwrap();
+    let guid = {
+        let store = SqliteStore::open(dir.path(), &Ledger::new("test")).unwrap();
+        let mailbox = mailbox_of(&store).await;
+        for (subject, modified) in
+            [("first", 1), ("damaged one", 2), ("between", 3), ("row", TIME), ("last", 5)]
+        {
+            let message = SaveMessage {
+                folder: inbox(&mailbox),
+                id: None,
+                expected: None,
+                kind: ItemKind::Normal,
+                read: false,
+                modified: Some(watertight_wire::FileTime(modified)),
+                content: text(subject),
+            };
+            mailbox.save_messages(vec![message]).await.unwrap();
+        }
+        mailbox.info().mailbox_guid
+    };
+    damage(dir.path(), b"damaged one");
+    damage(dir.path(), &TIME.to_be_bytes());
+    let store = SqliteStore::open(dir.path(), &Ledger::new("test")).unwrap();
+    let mailbox = store.mailbox(guid).await.unwrap();
+    for extra in [ALL_EXTRA, ALL_EXTRA | 0x08, 0] {
+        let first = SyncRequest { send_options: 0x05, extra_flags: extra, ..request(1, ALL_FLAGS) };
+        let all = events(&mailbox, inbox(&mailbox), first, &State::default()).await;
+        let mut whole = subjects(&all);
+        whole.sort();
+        assert_eq!(whole, ["between", "first", "last"]);
+        assert_eq!(all.iter().filter(|e| **e == Event::MessageEnd).count(), 3);
+        assert_eq!(all.iter().filter(|e| matches!(e, Event::ObjectFailed(_))).count(), 2);
+        let state = final_state(&all);
+        assert_eq!(state.given.get(mailbox.info().repl_guid).unwrap().len(), 3);
+        // Those that failed are offered again, and no other.
+        let again = SyncRequest { send_options: 0x05, ..request(1, ALL_FLAGS) };
+        let all = events(&mailbox, inbox(&mailbox), again, &state).await;
+        assert!(subjects(&all).is_empty());
+        assert_eq!(all.iter().filter(|e| matches!(e, Event::ObjectFailed(_))).count(), 2);
+    }
+}
+
 #[tokio::test]
 async fn without_it_the_download_fails() {
     assert_eq!(vanishing(0x01).await.1, Err(MapiCode::NotFound));
