@@ -107,7 +107,7 @@ impl FolderRun {
         let replica = Arc::clone(&self.replica);
         if let Some(dir) = &self.row.dir {
             self.dir = replica.dir(dir);
-            if self.dir.join("cur").is_dir() || replica.dry() {
+            if self.dir.join("cur").is_dir() || self.put_back()? {
                 return Ok(());
             }
         } else {
@@ -115,8 +115,10 @@ impl FolderRun {
             self.row.state = State::default();
         }
         if replica.dry() {
+            // As if there were none: everything would come.
+            self.row.state = State::default();
             self.dir = replica.dir(&format!(".{}", replica.run));
-            return Ok(());
+            return replica.commit("cannot write it", |tx| tx.forget_messages(self.row.id));
         }
         let layout = replica.layout()?;
         let wanted = layout.get(&self.row.fid).map(|(dir, _)| dir.clone());
@@ -137,6 +139,26 @@ impl FolderRun {
         replica.commit("cannot write it", |tx| tx.set_folder_dir(self.row.id, Some(&dir)))?;
         self.row.dir = Some(dir);
         Ok(())
+    }
+
+    /// Finds a directory that somebody renamed, by its marker, and renames it back; says whether it did.
+    fn put_back(&mut self) -> SyncResult<bool> {
+        let replica = &self.replica;
+        let found = replica.markers()?.remove(&self.row.fid).map(|(dir, _)| replica.dir(&dir));
+        let Some(found) = found.filter(|dir| *dir != self.dir && dir.join("cur").is_dir()) else {
+            return Ok(false);
+        };
+        if replica.dry() {
+            self.dir = found;
+        } else if self.dir.exists() {
+            return Ok(false);
+        } else {
+            replica.mark()?;
+            replica.disk.rename(&found, &self.dir)?;
+            let text = format!("the directory of {} was renamed here; it has its name again", self.path);
+            replica.options.progress.warning(&text);
+        }
+        Ok(true)
     }
 
     /// The folder's path.

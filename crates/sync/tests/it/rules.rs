@@ -286,7 +286,20 @@ fn a_folder_whose_directory_was_removed_or_renamed_comes_back() {
     server.add(a, "one");
     sync(&server, root.path());
     fs::remove_dir_all(root.path().join(".A")).unwrap();
+    let dry = run(&server, root.path(), Options { dry_run: true, ..options() }).unwrap();
+    assert_eq!((dry.tally.added, dry.tally.conflicts), (1, 0));
     assert_eq!(sync(&server, root.path()).tally.added, 1);
+    assert_eq!(held(root.path()), server.expected());
+    assert_eq!(sync(&server, root.path()), none());
+    // What was renamed has its name again; nothing is fetched, nothing is there twice.
+    fs::rename(root.path().join(".A"), root.path().join(".Mine")).unwrap();
+    assert_eq!(
+        run(&server, root.path(), Options { dry_run: true, ..options() }).unwrap().tally,
+        Tally::default()
+    );
+    let back = sync(&server, root.path());
+    assert_eq!((back.tally, back.sent), (Tally::default(), 0));
+    assert!(!root.path().join(".Mine").exists());
     assert_eq!(held(root.path()), server.expected());
     assert_eq!(sync(&server, root.path()), none());
 }
