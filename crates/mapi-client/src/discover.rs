@@ -112,7 +112,9 @@ impl Connector {
             let status = response.status();
             match status {
                 StatusCode::OK => {}
-                StatusCode::UNAUTHORIZED => return Err(SignInError::Credentials.into()),
+                StatusCode::UNAUTHORIZED => {
+                    return Err(SignInError::unauthorized(response.headers()).into());
+                }
                 StatusCode::FORBIDDEN => return Err(SignInError::Forbidden.into()),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     tried = tried.saturating_add(1);

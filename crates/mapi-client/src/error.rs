@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::header::{HeaderMap, WWW_AUTHENTICATE};
 use watertight_mapi::MapiCode;
 use watertight_mapi::http::ResponseCode;
 use watertight_mapi::http::framing::FramingError;
@@ -33,7 +34,7 @@ pub enum Error {
         why: String,
     },
     /// The server sent something that the protocol does not allow.
-    #[error("the server broke the protocol: {0}")]
+    #[error("the server broke the protocol: {0}; check the URL, and what the server's own log says")]
     Protocol(#[from] ProtocolError),
     /// The server refused an operation.
     #[error("the server refused {operation}: {code}")]
@@ -92,6 +93,8 @@ impl Error {
             Self::SignIn(_) | Self::Discovery(DiscoveryError::Unknown { .. }) => ErrorClass::SignIn,
             Self::Discovery(_) => ErrorClass::Reach,
             Self::SessionLost(_) | Self::Closed => ErrorClass::SessionLost,
+            // Not this server speaks, but what stands before it or in its place.
+            Self::Protocol(ProtocolError::Http(_) | ProtocolError::Status(500..=599)) => ErrorClass::Reach,
             Self::Protocol(_) => ErrorClass::Protocol,
             Self::Refused { .. } => ErrorClass::Refused,
             Self::Setup(_) => ErrorClass::Setup,
@@ -212,7 +215,9 @@ pub enum SignInError {
     )]
     Forbidden,
     /// The server does not take a password with Basic authentication.
-    #[error("the server does not offer Basic authentication; only that is supported")]
+    #[error(
+        "the server does not offer Basic authentication, and only that is supported; ask for it to be enabled"
+    )]
     NoBasic,
     /// X-ResponseCode 8 or 11, or a refused Connect or RopLogon.
     #[error("the user may not open this mailbox ({0}); check the user DN")]
@@ -225,6 +230,14 @@ pub enum SignInError {
 }
 
 impl SignInError {
+    /// What HTTP status 401 means: only with Basic among the offers does it speak of the password.
+    pub(crate) fn unauthorized(headers: &HeaderMap) -> Self {
+        let mut offers = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|v| v.to_str().ok()).peekable();
+        let none = offers.peek().is_some()
+            && !offers.any(|offer| offer.trim().to_ascii_lowercase().starts_with("basic"));
+        if none { Self::NoBasic } else { Self::Credentials }
+    }
+
     /// Whether a refused Connect or RopLogon is about the user.
     pub(crate) const fn of(code: MapiCode) -> Option<Self> {
         match code {
@@ -307,7 +320,9 @@ pub enum DiscoveryError {
         message: String,
     },
     /// The answer has no LegacyDN or is no settings document.
-    #[error("Autodiscover on {host} gave no usable settings ({why}); give --user-dn")]
+    #[error(
+        "Autodiscover on {host} gave no usable settings ({why}); check the server's name, or give --user-dn"
+    )]
     Unusable {
         /// The host that was asked.
         host: String,
@@ -315,7 +330,7 @@ pub enum DiscoveryError {
         why: String,
     },
     /// The server sends the client elsewhere, too often or to a place that is not allowed.
-    #[error("Autodiscover on {host} leads astray ({why}); give --user-dn")]
+    #[error("Autodiscover on {host} leads astray ({why}); check the server's name, or give --user-dn")]
     Redirect {
         /// The host that was asked.
         host: String,
@@ -375,4 +390,19 @@ impl From<FramingError> for Error {
 
 fn later(after: Option<Duration>) -> String {
     after.map_or_else(|| "later".to_owned(), |after| format!("in {} s", after.as_secs().max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_before_the_server_was_reached_in_its_place() {
+        for error in
+            [ProtocolError::Http("x".to_owned()), ProtocolError::Status(500), ProtocolError::Status(502)]
+        {
+            assert_eq!(Error::from(error).class(), ErrorClass::Reach);
+        }
+        assert_eq!(Error::from(ProtocolError::Status(418)).class(), ErrorClass::Protocol);
+    }
 }

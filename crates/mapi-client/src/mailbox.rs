@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::connector::Connector;
-use crate::error::{Error, ReachError};
+use crate::error::{Error, ProtocolError, ReachError};
 use crate::logon::Logon;
 use crate::session::Session;
 
@@ -73,6 +73,8 @@ impl Mailbox {
                 && matches!(
                     error,
                     Error::Reach(ReachError::Connect { .. } | ReachError::ConnectTimeout { .. })
+                        // A proxy whose server is away.
+                        | Error::Protocol(ProtocolError::Status(502 | 504))
                 ));
         if !hopeful {
             return Err(error);
@@ -81,7 +83,12 @@ impl Mailbox {
         let Some(wait) = self.connector.settings.options.backoff.wait(self.failures, None) else {
             return Err(error);
         };
-        tracing::warn!(%error, ?wait, "connecting again");
+        // Once is enough to know why it takes so long.
+        if self.failures == 1 {
+            tracing::warn!(%error, "connecting again");
+        } else {
+            tracing::info!(%error, ?wait, "connecting again");
+        }
         // Dropped, it is disconnected in the background, as far as that is possible.
         self.open = None;
         tokio::time::sleep(wait).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::header::{
     AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-    USER_AGENT, WWW_AUTHENTICATE,
+    USER_AGENT,
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -254,13 +254,7 @@ impl Transport {
 
     fn refused_status(&self, status: StatusCode, headers: &HeaderMap) -> Error {
         match status {
-            StatusCode::UNAUTHORIZED => {
-                let mut offers =
-                    headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|v| v.to_str().ok()).peekable();
-                let none = offers.peek().is_some()
-                    && !offers.any(|o| o.trim().to_ascii_lowercase().starts_with("basic"));
-                if none { SignInError::NoBasic.into() } else { SignInError::Credentials.into() }
-            }
+            StatusCode::UNAUTHORIZED => SignInError::unauthorized(headers).into(),
             StatusCode::FORBIDDEN => SignInError::Forbidden.into(),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 self.not_mapi(format!("HTTP status {}", status.as_u16()))

@@ -49,6 +49,9 @@ async fn refusals_are_told_apart() {
     let autodiscover = || When::request("Autodiscover");
     bench.replay.fault(autodiscover(), Fault::Status(401, Vec::new()));
     assert!(matches!(ask().await, Error::SignIn(SignInError::Credentials)));
+    let offers = vec![("WWW-Authenticate", "Negotiate".to_owned())];
+    bench.replay.fault(autodiscover(), Fault::Status(401, offers));
+    assert!(matches!(ask().await, Error::SignIn(SignInError::NoBasic)));
     bench.replay.fault(autodiscover(), Fault::Status(404, Vec::new()));
     assert!(matches!(ask().await, Error::Discovery(DiscoveryError::Unusable { .. })));
     bench.assert_nothing_left().await;

@@ -181,7 +181,9 @@ async fn a_connection_that_was_closed_between_requests_is_made_again() {
 
 #[tokio::test]
 async fn a_lost_session_is_made_again_and_the_work_repeated_from_the_state() {
-    for fault in [Fault::ResponseCode(10), Fault::Cut, Fault::Drop, Fault::Stall] {
+    for fault in
+        [Fault::ResponseCode(10), Fault::Cut, Fault::Drop, Fault::Stall, Fault::Status(502, Vec::new())]
+    {
         let stall = matches!(fault, Fault::Stall);
         let bench = Bench::with(if stall { impatient() } else { options() });
         bench.replay.fault(When::rop(GET_BUFFER).after(5), fault);
@@ -281,7 +283,7 @@ async fn a_server_that_says_pending_is_waited_for_but_not_for_ever() {
     let error = run(&bench).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the server broke the protocol: a response that was not complete after 1 s"
+        "the server broke the protocol: a response that was not complete after 1 s; check the URL, and what the server's own log says"
     );
     bench.assert_nothing_left().await;
 }
