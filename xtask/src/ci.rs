@@ -15,14 +15,14 @@ pub fn ci() -> Result<()> {
     deny::check()?;
     clippy()?;
     println!("\n── clippy is content after {} s", seconds());
-    let tests = test::test(&[]);
-    println!("── the tests took us to {} s", seconds());
-    tests.as_ref().ok();
-    fuzz::short()?;
+    let mut counts = test::Counts::default();
+    let tests = test::counted(&[], &mut counts);
+    println!("\n── {counts}, after {} s", seconds());
+    let fuzz = fuzz::short();
     println!("\n── the fuzz targets took us to {} s", seconds());
-    demo()?;
-    println!("\n── everything took {} s", seconds());
-    tests
+    let demo = demo();
+    println!("\n── everything took {} s\n{counts}", seconds());
+    tests.and(fuzz).and(demo)
 }
 
 /// Formatting.

@@ -7,7 +7,7 @@ use crate::run;
 
 /// How many tests there were.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Counts {
+pub struct Counts {
     passed: u64,
     failed: u64,
     skipped: u64,
@@ -15,16 +15,23 @@ struct Counts {
 
 /// Runs the tests, or those whose names contain one of the words.
 pub fn test(args: &[String]) -> Result<()> {
+    let mut counts = Counts::default();
+    let done = counted(args, &mut counts);
+    println!("\n{counts}");
+    done
+}
+
+/// The same; `counts` is right also when something failed.
+pub fn counted(args: &[String], counts: &mut Counts) -> Result<()> {
     let may_install = !args.iter().any(|a| a == "--no-install");
     let words: Vec<&String> = args.iter().filter(|a| !a.starts_with("--")).collect();
     let missing = peers::install(peers::TEST, may_install);
-    let mut counts = Counts::default();
     // The tests of the binary start it; nextest and cargo build it once with them.
     let mut good = if run::answers("cargo-nextest", &["--version"]) {
-        nextest(&words, &missing, &mut counts)?
+        nextest(&words, &missing, counts)?
     } else {
         println!("nextest is not installed: `cargo test` runs the tests, one program after the other");
-        cargo_test(&words, &missing, &mut counts)?
+        cargo_test(&words, &missing, counts)?
     };
     if words.is_empty() {
         let mut doctests = run::cargo();
@@ -32,7 +39,6 @@ pub fn test(args: &[String]) -> Result<()> {
         good &= run::watch(&mut doctests, |line| counts.add_libtest(line))?;
     }
     let reported = peers::report(&missing);
-    println!("\n{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
     if !good || counts.failed > 0 {
         bail!("tests failed");
     }
@@ -79,6 +85,12 @@ fn cargo_test(words: &[&String], missing: &[&Peer], counts: &mut Counts) -> Resu
         command.args(["--skip", word]);
     }
     run::watch(&mut command, |line| counts.add_libtest(line))
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
 }
 
 impl Counts {
