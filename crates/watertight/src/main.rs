@@ -3,7 +3,7 @@
 //! Composition only: what the commands do is in the libraries; here is the command line, what goes to which output,
 //! and how the program ends.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program that people see")]
+#![expect(clippy::print_stderr, reason = "the program that people see")]
 
 mod cli;
 mod command;
@@ -11,6 +11,7 @@ mod data;
 mod exit;
 mod import;
 mod log;
+mod out;
 mod plain;
 mod sample;
 mod secret;

@@ -24,6 +24,7 @@ use super::{on_runtime, sync};
 use crate::cli::{Common, Demo};
 use crate::exit::{Exit, Failure};
 use crate::import::{Bytes, Flags, Item, Limits, Mail, Options, import};
+use crate::out::say;
 use crate::{data, sample};
 
 /// Runs the command.
@@ -63,14 +64,13 @@ impl Story {
     fn line(&mut self, what: &str, text: &str) {
         if self.shown {
             let (on, off) = if self.bold { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-            println!("  {on}{what:<8}{off} {text}");
-            let _ = std::io::stdout().flush();
+            say!("  {on}{what:<8}{off} {text}");
         }
     }
 
     fn text(&self, text: &str) {
         if self.shown {
-            println!("{text}");
+            say!("{text}");
         }
     }
 
@@ -100,7 +100,7 @@ async fn demo(dir: &Path, mail: Mail, kept: bool, common: &Common) -> Result<Exi
     story.line("ledger", &format!("{held} held, of all that was made: {}", wrapped(&made)));
     story.text(&closing(dir, kept, story.started.elapsed()));
     if common.json {
-        println!("{}", Value::Object(story.json));
+        say!("{}", Value::Object(story.json));
     }
     if held != 0 {
         anyhow::bail!("something is still held:\n{}", ledger.inspect());

@@ -11,6 +11,7 @@ use crate::cli::{Common, Import};
 use crate::data;
 use crate::exit::Exit;
 use crate::import::{Limits, Mail, Options, Report, import};
+use crate::out::say;
 
 /// How many of the skipped are listed one by one on a terminal.
 const LISTED: usize = 50;
@@ -80,13 +81,13 @@ fn print(report: &Report, elapsed: Duration, common: &Common) {
             "bytes": report.bytes,
             "seconds": seconds,
         });
-        println!("{json}");
+        say!("{json}");
         return;
     }
     if common.quiet && report.skipped.is_empty() {
         return;
     }
-    println!(
+    say!(
         "{} messages imported ({}, {seconds:.1} s, {} a second), {} there already, {} skipped, {} folders",
         report.imported,
         HumanBytes(report.bytes),
@@ -96,9 +97,9 @@ fn print(report: &Report, elapsed: Duration, common: &Common) {
         report.folders,
     );
     for (place, reason) in report.skipped.iter().take(LISTED) {
-        println!("skipped {place}: {reason}");
+        say!("skipped {place}: {reason}");
     }
     if let Some(more) = report.skipped.len().checked_sub(LISTED).filter(|more| *more > 0) {
-        println!("… and {more} more (--json lists all)");
+        say!("… and {more} more (--json lists all)");
     }
 }

@@ -7,6 +7,7 @@ use watertight_store::{CheckReport, Damage};
 
 use crate::cli::{Common, Store, StoreBackup, StoreCheck};
 use crate::exit::Exit;
+use crate::out::say;
 
 /// Runs the command.
 pub fn run(command: &Store, common: &Common) -> Result<Exit> {
@@ -20,10 +21,10 @@ fn check(args: &StoreCheck, common: &Common) -> Result<Exit> {
     let report = watertight_store::check(&args.data)
         .with_context(|| format!("cannot check {}", args.data.display()))?;
     if common.json {
-        println!("{}", as_json(&report));
+        say!("{}", as_json(&report));
     } else {
         if !common.quiet {
-            println!(
+            say!(
                 "{} mailboxes, {} folders, {} messages, {}, {} large values",
                 report.mailboxes,
                 report.folders,
@@ -31,13 +32,13 @@ fn check(args: &StoreCheck, common: &Common) -> Result<Exit> {
                 HumanBytes(report.bytes),
                 report.large_values
             );
-            report.notes.iter().for_each(|note| println!("note: {}: {}", note.file, note.what));
+            report.notes.iter().for_each(|note| say!("note: {}: {}", note.file, note.what));
         }
-        report.damage.iter().for_each(|damage| println!("DAMAGED: {}: {}", damage.file, damage.what));
+        report.damage.iter().for_each(|damage| say!("DAMAGED: {}: {}", damage.file, damage.what));
         if report.is_sound() {
-            println!("sound");
+            say!("sound");
         } else {
-            println!("restore the named files from a backup, or import their mail again");
+            say!("restore the named files from a backup, or import their mail again");
         }
     }
     Ok(if report.is_sound() { Exit::Done } else { Exit::Failed })
@@ -64,9 +65,9 @@ fn backup(args: &StoreBackup, common: &Common) -> Result<Exit> {
     let mailboxes = watertight_store::backup(&args.data, &args.to)
         .with_context(|| format!("cannot copy {} to {}", args.data.display(), args.to.display()))?;
     if common.json {
-        println!("{}", json!({"version": 1, "mailboxes": mailboxes}));
+        say!("{}", json!({"version": 1, "mailboxes": mailboxes}));
     } else if !common.quiet {
-        println!("{mailboxes} mailboxes copied to {}", args.to.display());
+        say!("{mailboxes} mailboxes copied to {}", args.to.display());
     }
     Ok(Exit::Done)
 }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::on_runtime;
 use crate::cli::{Common, Sync};
 use crate::exit::{Exit, Failure};
+use crate::out::say;
 use crate::secret;
 use progress::{Bars, time};
 
@@ -157,13 +158,13 @@ fn client(error: watertight_mapi_client::Error) -> anyhow::Error {
 
 fn print(report: &Report, args: &Sync, common: &Common) -> Result<()> {
     if common.json {
-        println!("{}", serde_json::to_string(report)?);
+        say!("{}", serde_json::to_string(report)?);
         return Ok(());
     }
     if common.quiet {
         return Ok(());
     }
-    println!(
+    say!(
         "{}{}; {} folders, {} requests, {} received, {} sent, {}",
         if args.dry_run { "would do: " } else { "" },
         tally(report),
@@ -174,7 +175,7 @@ fn print(report: &Report, args: &Sync, common: &Common) -> Result<()> {
         time(Duration::from_secs_f64(report.seconds.max(0.0))),
     );
     if !report.left_out.is_empty() {
-        println!("{} left out (listed above)", report.left_out.len());
+        say!("{} left out (listed above)", report.left_out.len());
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use watertight_mapi::store::{NewAccount, Store};
 use super::on_runtime;
 use crate::cli::{Common, User, UserAdd};
 use crate::exit::Exit;
+use crate::out::say;
 use crate::{data, secret};
 
 /// Runs the command.
@@ -44,10 +45,10 @@ fn add(args: &UserAdd, common: &Common) -> Result<Exit> {
             "display": account.display_name,
             "dn": account.legacy_dn,
         });
-        println!("{json}");
+        say!("{json}");
     } else if !common.quiet {
-        println!("{} <{}>, an empty mailbox", account.display_name, account.smtp_address);
-        println!("dn {}", account.legacy_dn);
+        say!("{} <{}>, an empty mailbox", account.display_name, account.smtp_address);
+        say!("dn {}", account.legacy_dn);
     }
     Ok(Exit::Done)
 }

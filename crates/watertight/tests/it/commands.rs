@@ -271,3 +271,24 @@ fn a_locked_maildir_is_left_alone() {
     ended(&mut house.sync(&server.url, &mail)).good();
     server.stop();
 }
+
+/// `watertight demo | head -1`: the reader leaves, the work goes on to its end.
+#[test]
+fn a_reader_that_leaves_ends_the_printing_only() {
+    use std::io::{BufRead, BufReader};
+
+    let mut child = watertight()
+        .arg("demo")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut first = BufReader::with_capacity(1, child.stdout.take().unwrap());
+    first.read_line(&mut line).unwrap();
+    drop(first);
+    let ended = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}

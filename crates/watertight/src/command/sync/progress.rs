@@ -8,6 +8,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use watertight_sync::{Action, LeftOut, Progress};
 
+use crate::out::say;
+
 /// A bar for each folder that is being synchronized; warnings and what was left out as lines.
 pub struct Bars {
     bars: MultiProgress,
@@ -77,7 +79,7 @@ impl Progress for Bars {
 
     fn action(&self, action: &Action) {
         if self.list {
-            println!("{action}");
+            say!("{action}");
         }
     }
 
