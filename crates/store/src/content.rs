@@ -120,17 +120,44 @@ fn deeper(depth: usize) -> StoreResult<usize> {
 
 /// The bytes of an inline value that is so long that it must live out of line; the value is left empty.
 pub(crate) fn take_large(value: &mut PropValue) -> Option<Vec<u8>> {
+    take_above(INLINE_LIMIT, value)
+}
+
+fn take_above(limit: usize, value: &mut PropValue) -> Option<Vec<u8>> {
     match value {
         PropValue::Binary(bytes) | PropValue::Object(bytes) | PropValue::String8(bytes)
-            if bytes.len() > INLINE_LIMIT =>
+            if bytes.len() > limit =>
         {
             Some(std::mem::take(bytes))
         }
-        PropValue::Unicode(text) if text.len() > INLINE_LIMIT / 2 => {
+        PropValue::Unicode(text) if text.len() > limit / 2 => {
             let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-            (bytes.len() > INLINE_LIMIT).then_some(bytes)
+            (bytes.len() > limit).then_some(bytes)
         }
         _ => None,
+    }
+}
+
+/// Bytes of inline values that a message may have before shorter ones too live out of line.
+const INLINE_TOTAL: u64 = 512 * 1024;
+/// Values up to so many bytes are inline always.
+const SHORT: usize = 4 * 1024;
+
+/// What of one message is held in one piece: a message of a thousand pictures is no more of a burden than one of ten.
+#[derive(Default)]
+pub(crate) struct Inline {
+    bytes: u64,
+}
+
+impl Inline {
+    /// As [`take_large`], for one value of the message after another.
+    pub(crate) fn take_large(&mut self, value: &mut PropValue) -> Option<Vec<u8>> {
+        let full = self.bytes >= INLINE_TOTAL;
+        let taken = take_above(if full { SHORT } else { INLINE_LIMIT }, value);
+        if taken.is_none() {
+            self.bytes = self.bytes.saturating_add(value_size(value));
+        }
+        taken
     }
 }
 

@@ -15,6 +15,8 @@ use super::{
 
 /// Bytes of a part: what a reader asks for at a time.
 pub(super) const PART: u64 = 64 * 1024;
+/// Bytes by which a value grows in one transaction.
+const STEP: u64 = 4 * 1024 * 1024;
 /// The number of parts that an id has room for.
 const PARTS: i64 = 1 << 24;
 /// The most bytes of a value: what the 32-bit lengths of properties can say.
@@ -237,12 +239,14 @@ impl WriteTx<'_> {
         Ok(len)
     }
 
-    /// [`Mailbox::resize_large`](watertight_mapi::store::Mailbox::resize_large).
-    pub(super) fn resize_large(&mut self, id: i64, len: u64) -> StoreResult<()> {
+    /// A step of [`Mailbox::resize_large`](watertight_mapi::store::Mailbox::resize_large); says whether it was the
+    /// last. Others have their turn between the steps.
+    pub(super) fn resize_large(&mut self, id: i64, len: u64) -> StoreResult<bool> {
         let large = self.staged(id)?;
         if len > MOST {
             return Err(StoreError::Full("a value has at most 2 GiB".to_owned()));
         }
+        let (wanted, len) = (len, len.min(large.len.saturating_add(STEP)));
         let zeros = vec![0; usize::try_from(PART).unwrap_or(0)];
         let mut at = large.len;
         while at < len {
@@ -259,7 +263,7 @@ impl WriteTx<'_> {
             }
             put_row(self.sql, id, len, large.instance)?;
         }
-        Ok(())
+        Ok(len == wanted)
     }
 
     /// [`Mailbox::discard_large`](watertight_mapi::store::Mailbox::discard_large).

@@ -272,7 +272,8 @@ impl Mailbox for SqliteMailbox {
     }
 
     async fn resize_large(&self, id: u64, len: u64) -> StoreResult<()> {
-        self.write_as(false, move |tx| tx.resize_large(id.cast_signed(), len)).await
+        while !self.write_as(false, move |tx| tx.resize_large(id.cast_signed(), len)).await? {}
+        Ok(())
     }
 
     async fn discard_large(&self, id: u64) -> StoreResult<()> {

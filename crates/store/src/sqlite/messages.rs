@@ -178,11 +178,12 @@ impl WriteTx<'_> {
         adopted: &mut Vec<u64>,
     ) -> StoreResult<BTreeSet<i64>> {
         let mut owned = BTreeSet::new();
+        let mut inline = content::Inline::default();
         content::visit_mut(content, &mut |prop| {
             self.resolve_name(prop)?;
             match &mut prop.value {
                 PropData::Inline(value) => {
-                    let Some(bytes) = content::take_large(value) else { return Ok(()) };
+                    let Some(bytes) = inline.take_large(value) else { return Ok(()) };
                     let id = self.next_large();
                     large::insert(self.sql, id, &bytes)?;
                     owned.insert(id);
