@@ -62,6 +62,9 @@ pub(super) fn cell(column: PropTag, data: Option<PropData>, code_page: u32, unic
     let value = match data {
         None => CellValue::Error(MapiCode::NotFound),
         Some(PropData::Large(_)) => CellValue::Error(MapiCode::NotEnoughMemory),
+        Some(PropData::Inline(PropValue::Error(code))) if column.ty() != PropType::Error => {
+            CellValue::Error(code)
+        }
         Some(PropData::Inline(value)) => match convert(value, column.ty(), code_page, unicode) {
             None => CellValue::Error(MapiCode::NotFound),
             Some(value) if size(&value).is_none() => CellValue::Error(MapiCode::NotEnoughMemory),

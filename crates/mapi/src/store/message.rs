@@ -165,6 +165,8 @@ pub struct MessageRow {
     pub head: MessageHead,
     /// Those of the wanted properties that the message has; large values by reference.
     pub props: PropBag,
+    /// The message cannot be read: the head says only which one it is, and there are no properties.
+    pub damaged: bool,
 }
 
 /// A folder's messages as they were when the view was made: restricted, sorted, counted.

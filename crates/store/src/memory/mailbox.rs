@@ -351,6 +351,7 @@ impl ContentsView for MemoryView {
             .map(|m| MessageRow {
                 head: m.head.clone(),
                 props: view::columns(m.content.props.clone(), columns),
+                damaged: false,
             })
             .collect())
     }

@@ -22,7 +22,7 @@ use super::{
     core::Core,
     error::Doing,
     folders, large, pool,
-    row::{self, COLUMN_COUNT, COLUMNS, glob, int, kind_column},
+    row::{self, COLUMN_COUNT, COLUMNS, Listed, glob, int, kind_column},
     write::{Counters, WriteTx},
 };
 use crate::{
@@ -372,7 +372,7 @@ impl Mailbox for SqliteMailbox {
     }
 
     async fn contents(&self, folder: FolderId, query: ContentsQuery) -> StoreResult<Box<dyn ContentsView>> {
-        let deleted = query.deleted;
+        let of = listed(folder, &query);
         let ids = self
             .read(move |core, sql| {
                 let snapshot = sql.unchecked_transaction().doing("making a view")?;
@@ -385,7 +385,7 @@ impl Mailbox for SqliteMailbox {
             shared: Arc::clone(&self.shared),
             info: Arc::clone(&self.info),
             ids,
-            deleted,
+            of,
         }))
     }
 }
@@ -400,8 +400,13 @@ fn page_of_folders(
     Ok(Page { items: ids.into_iter().map(read).collect::<StoreResult<_>>()?, next })
 }
 
+fn listed(folder: FolderId, query: &ContentsQuery) -> Listed {
+    Listed { folder, kind: query.kind, deleted: query.deleted, cn: 0 }
+}
+
 /// The ids of a view, sorted. Contents are read only where the restriction or the order needs them.
 fn view_ids(core: &Core, sql: &Connection, folder: FolderId, query: &ContentsQuery) -> StoreResult<Vec<u64>> {
+    let of = listed(folder, query);
     let with_content = query.restriction.is_some() || !view::sorts_by_head(&query.sort);
     let names = core.names(sql)?;
     let (data, join) = if with_content { (", c.data", "JOIN content c ON c.id = m.id") } else { ("", "") };
@@ -414,12 +419,15 @@ fn view_ids(core: &Core, sql: &Connection, folder: FolderId, query: &ContentsQue
         .doing("making a view")?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next().doing("making a view")? {
-        let head = row::MessageRow::take(row)?.head(core.info.repl_guid)?;
+        let head = row::MessageRow::listed(row, 0, of)?.head(core.info.repl_guid)?;
         if with_content {
             let data = row.get_ref(COLUMN_COUNT).doing("making a view")?;
-            let data =
-                data.as_blob().map_err(|_| StoreError::Corrupt("a message has no content".to_owned()))?;
-            let content = codec::decode(data, &names).doing("making a view")?;
+            let content = data.as_blob().ok().and_then(|data| codec::decode(data, &names).ok());
+            // What is damaged is shown among all, and matches nothing.
+            if content.is_none() && query.restriction.is_some() {
+                continue;
+            }
+            let content = content.unwrap_or_default();
             if view::matches(query.restriction.as_ref(), &head, &content) {
                 keys.push(SortKey::new(&head, &content.props, &query.sort));
             }
@@ -434,7 +442,7 @@ struct SqliteView {
     shared: Arc<Shared>,
     info: Arc<MailboxInfo>,
     ids: Vec<u64>,
-    deleted: bool,
+    of: Listed,
     held: Entry,
 }
 
@@ -447,20 +455,28 @@ impl ContentsView for SqliteView {
 
     async fn rows(&self, start: usize, limit: usize, columns: &[PropTag]) -> StoreResult<Vec<MessageRow>> {
         let ids: Vec<u64> = self.ids.iter().skip(start).take(limit).copied().collect();
-        let (columns, deleted) = (columns.to_vec(), self.deleted);
+        let (columns, of) = (columns.to_vec(), self.of);
         read(&self.shared, &self.info, move |core, sql| {
             let snapshot = sql.unchecked_transaction().doing("reading a view")?;
             let mut rows = Vec::with_capacity(ids.len());
             for id in ids {
                 let id = MessageId(glob(id.cast_signed())?);
                 let found = if columns.is_empty() {
-                    row::MessageRow::find(&snapshot, id)?.map(|row| (row, PropBag::default()))
+                    row::MessageRow::find(&snapshot, id).map(|row| row.map(|row| (row, PropBag::default())))
                 } else {
-                    changes::row_and_content(core, &snapshot, id)?.map(|(row, content)| (row, content.props))
+                    changes::row_and_content(core, &snapshot, id)
+                        .map(|found| found.map(|(row, content)| (row, content.props)))
                 };
-                if let Some((row, props)) = found.filter(|(row, _)| row.deleted == deleted) {
+                let (found, damaged) = match found {
+                    Err(StoreError::Corrupt(why)) => {
+                        tracing::warn!(why, "a message cannot be read");
+                        (Some((row::MessageRow::lost(int(id.0), of), PropBag::default())), true)
+                    }
+                    found => (found?, false),
+                };
+                if let Some((row, props)) = found.filter(|(row, _)| row.deleted == of.deleted) {
                     let head = row.head(core.info.repl_guid)?;
-                    rows.push(MessageRow { head, props: view::columns(props, &columns) });
+                    rows.push(MessageRow { head, props: view::columns(props, &columns), damaged });
                 }
             }
             Ok(rows)

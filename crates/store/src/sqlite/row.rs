@@ -83,21 +83,28 @@ impl MessageRow {
     /// is told of the damage.
     pub(super) fn listed(row: &Row<'_>, first: usize, of: Listed) -> StoreResult<Self> {
         match Self::take_from(row, first) {
-            Err(StoreError::Corrupt(_)) => Ok(Self {
-                id: row.get(first).doing("reading the row of a message")?,
-                folder: int(of.folder.0),
-                kind: kind_column(of.kind),
-                deleted: of.deleted,
-                cn: of.cn,
-                read_cn: None,
-                read: false,
-                created: 0,
-                modified: 0,
-                delivered: -1,
-                size: 0,
-                attachments: false,
-            }),
+            Err(StoreError::Corrupt(_)) => {
+                Ok(Self::lost(row.get(first).doing("reading the row of a message")?, of))
+            }
             other => other,
+        }
+    }
+
+    /// The row of a message of which nothing else is known.
+    pub(super) fn lost(id: i64, of: Listed) -> Self {
+        Self {
+            id,
+            folder: int(of.folder.0),
+            kind: kind_column(of.kind),
+            deleted: of.deleted,
+            cn: of.cn,
+            read_cn: None,
+            read: false,
+            created: 0,
+            modified: 0,
+            delivered: -1,
+            size: 0,
+            attachments: false,
         }
     }
 

@@ -3,8 +3,12 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use watertight_ledger::Ledger;
 use watertight_mapi::{
-    prop::tags,
-    store::{ItemKind, Mailbox, MessageContent, NewAccount, SaveMessage, SpecialFolder, Store, StoreError},
+    PropValue,
+    prop::{PropBag, PropData, tags},
+    store::{
+        Attachment, ContentsQuery, ItemKind, Mailbox, MessageContent, NewAccount, SaveMessage, SortColumn,
+        SpecialFolder, Store, StoreError,
+    },
 };
 
 use super::*;
@@ -163,4 +167,70 @@ fn contents_survive_mutations() {
             assert_eq!(codec::encode(&decoded).unwrap(), sealed);
         }
     });
+}
+
+#[tokio::test]
+async fn what_a_message_holds_in_one_piece_is_bounded_whatever_it_consists_of() {
+    let (_dir, _store, mailbox) = opened().await;
+    let mut save = message(&mailbox, 10);
+    for n in 0..48_u32 {
+        let mut props = PropBag::default();
+        props.set(tags::ATTACH_DATA_BINARY, vec![u8::try_from(n).unwrap(); 32_000]);
+        save.content.attachments.push(Attachment { number: n, props, embedded: None });
+    }
+    let head = mailbox.save_messages(vec![save]).await.unwrap().remove(0);
+    let read = mailbox.message(head.id, false).await.unwrap();
+    let mut held = 0;
+    for (n, attachment) in (0_u8..).zip(&read.content.attachments) {
+        match &attachment.props.find(tags::ATTACH_DATA_BINARY).unwrap().value {
+            PropData::Inline(PropValue::Binary(bytes)) => held += bytes.len(),
+            PropData::Large(value) => {
+                let bytes = mailbox.read_large(value.id, 0, 65_536).await.unwrap();
+                assert_eq!(bytes, vec![n; 32_000]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1..=600_000).contains(&held), "{held}");
+    assert!(head.size > 48 * 32_000);
+}
+
+#[tokio::test]
+async fn a_value_that_grows_far_lets_others_write_meanwhile() {
+    let (_dir, store, mailbox) = opened().await;
+    let core = store.0.core(mailbox.info().mailbox_guid).unwrap();
+    let id = mailbox.create_large().await.unwrap();
+    let before = core.commits();
+    mailbox.resize_large(id, 9 * 1024 * 1024).await.unwrap();
+    assert_eq!(core.commits() - before, 3, "4 MiB at a time");
+    assert_eq!(mailbox.read_large(id, 9 * 1024 * 1024 - 3, 100).await.unwrap(), [0; 3]);
+    mailbox.resize_large(id, 5).await.unwrap();
+    assert_eq!(mailbox.read_large(id, 0, 100).await.unwrap(), [0; 5]);
+}
+
+#[tokio::test]
+async fn a_damaged_message_is_a_row_of_its_view_and_no_more() {
+    let (_dir, store, mailbox) = opened().await;
+    let mut heads = Vec::new();
+    for len in [1, 2, 3, 4] {
+        heads.push(mailbox.save_messages(vec![message(&mailbox, len)]).await.unwrap().remove(0));
+    }
+    let core = store.0.core(mailbox.info().mailbox_guid).unwrap();
+    core.with_writer(|sql| {
+        let [row, content] = [1, 2].map(|n: usize| heads[n].id.0.value().cast_signed());
+        sql.execute("UPDATE message SET size = size + 1 WHERE id = ?", [row]).unwrap();
+        sql.execute("UPDATE content SET data = x'010203' WHERE id = ?", [content]).unwrap();
+    });
+    let inbox = mailbox.special(SpecialFolder::Inbox);
+    let sort = SortColumn { tag: tags::SUBJECT, descending: false };
+    for sort in [Vec::new(), vec![sort]] {
+        let query = ContentsQuery { kind: ItemKind::Normal, deleted: false, restriction: None, sort };
+        let view = mailbox.contents(inbox, query).await.unwrap();
+        assert_eq!(view.len(), 4);
+        let mut rows = view.rows(0, 4, &[tags::HTML]).await.unwrap();
+        rows.sort_by_key(|row| row.head.id.0);
+        let seen: Vec<_> = rows.iter().map(|row| (row.head.id, row.damaged)).collect();
+        let expected: Vec<_> = heads.iter().zip([false, true, true, false]).map(|(h, d)| (h.id, d)).collect();
+        assert_eq!(seen, expected);
+    }
 }

@@ -17,6 +17,20 @@ use crate::rop::{
     value,
 };
 
+/// What the row of a damaged message still has.
+const IDENTITY: [PropTag; 10] = [
+    tags::MID,
+    tags::INST_ID,
+    tags::INSTANCE_NUM,
+    tags::INSTANCE_KEY,
+    tags::FOLDER_ID,
+    tags::PARENT_FOLDER_ID,
+    tags::ENTRY_ID,
+    tags::RECORD_KEY,
+    tags::ROW_TYPE,
+    tags::ASSOCIATED,
+];
+
 /// A folder as a restriction of a hierarchy table sees it.
 pub(super) struct FolderRow<'a> {
     pub(super) logon: &'a Logon,
@@ -211,6 +225,10 @@ impl Table {
                 Vec::new()
             };
             let get = |tag: PropTag| {
+                // Which message it is can be told; the rest is lost.
+                if row.damaged && !IDENTITY.iter().any(|known| known.id() == tag.id()) {
+                    return Some(PropData::Inline(PropValue::Error(MapiCode::CorruptData)));
+                }
                 head_value(logon, &row.head, &row.props, tag)
                     .map(PropData::Inline)
                     .or_else(|| stored(&row.props, tag))
