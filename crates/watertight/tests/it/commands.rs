@@ -36,7 +36,10 @@ fn an_import_is_counted_and_repeating_it_changes_nothing() {
     let files = fs::read_dir(corpus()).unwrap().count();
     assert_eq!(first["imported"], files, "{first}");
     let second = ended(&mut house.import(&[corpus()])).good().json();
-    assert_eq!((second["imported"].as_u64(), second["already"].as_u64()), (Some(0), Some(files as u64)));
+    assert_eq!(
+        (second["imported"].as_u64(), second["already"].as_u64()),
+        (Some(0), u64::try_from(files).ok())
+    );
     fs::write(house.path("winmail.dat"), b"\x78\x9f\x3e\x22\0\0").unwrap();
     let partial = ended(&mut house.import(&[house.path("winmail.dat")]));
     assert_eq!(partial.code(), Some(5));
@@ -188,7 +191,7 @@ fn a_dry_run_lists_exactly_what_is_done_then() {
     ended(&mut house.sync(&server.url, &mail)).good();
     let more = house.path("more");
     small_maildir(&more, 40);
-    ended(&mut house.import(&[more.clone()])).good();
+    ended(&mut house.import(std::slice::from_ref(&more))).good();
     let before = maildir(&mail);
     let dry = ended(
         watertight()

@@ -1,6 +1,10 @@
 //! The program as people run it: commands, exit statuses, outputs, and what lies on disk afterwards.
 
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod kills;
+#[cfg(test)]
 mod peer_python;
