@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use indicatif::HumanBytes;
+use tokio::signal::unix::{SignalKind, signal};
 use watertight_ledger::Ledger;
-use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Options};
+use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Options, Traffic};
 use watertight_sync::{Config, Report, SyncError, Synchronizer};
 use zeroize::Zeroizing;
 
@@ -75,15 +76,42 @@ async fn sync(
     credentials: &Credentials,
     ledger: &Ledger,
 ) -> Result<Report> {
+    // Signals that come from now on are not missed.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let options = Options { tls_ca: args.tls_ca.clone(), ..Options::default() };
     let connector = Connector::new(endpoint, credentials, options, ledger).map_err(client)?;
+    let result = tokio::select! {
+        result = synchronized(args, common, &connector, ledger) => result,
+        _ = terminate.recv() => Err(anyhow!(STOPPED)),
+        _ = interrupt.recv() => Err(anyhow!(STOPPED)),
+    };
+    // However it ended, the server is told.
+    connector.idle().await;
+    let (mut report, discovery) = result?;
+    report.requests = report.requests.saturating_add(discovery.requests);
+    report.bytes_received = report.bytes_received.saturating_add(discovery.bytes_received);
+    report.bytes_sent = report.bytes_sent.saturating_add(discovery.bytes_sent);
+    Ok(report)
+}
+
+/// What to say after SIGINT or SIGTERM.
+const STOPPED: &str = "stopped; what was done is kept, and the next run goes on from there";
+
+/// The run, and what finding the mailbox cost before it.
+async fn synchronized(
+    args: &Sync,
+    common: &Common,
+    connector: &Connector,
+    ledger: &Ledger,
+) -> Result<(Report, Traffic)> {
     let dn = match &args.user_dn {
         Some(dn) => dn.clone(),
         None => {
             let host = connector.endpoint().host();
             let address =
                 if args.user.contains('@') { args.user.clone() } else { format!("{}@{host}", args.user) };
-            discover(&connector, &args.user, &address).await?
+            discover(connector, &args.user, &address).await?
         }
     };
     let discovery = connector.traffic();
@@ -97,13 +125,9 @@ async fn sync(
         folder: args.folder.clone(),
         options,
     };
-    let mut report =
+    let report =
         Synchronizer::new(connector.clone(), dn, config).run().await.map_err(|e| failed(e, &args.maildir))?;
-    connector.idle().await;
-    report.requests = report.requests.saturating_add(discovery.requests);
-    report.bytes_received = report.bytes_received.saturating_add(discovery.bytes_received);
-    report.bytes_sent = report.bytes_sent.saturating_add(discovery.bytes_sent);
-    Ok(report)
+    Ok((report, discovery))
 }
 
 fn usual(ledger: &Ledger) -> watertight_sync::Options {

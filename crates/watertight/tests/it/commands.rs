@@ -1,7 +1,11 @@
 use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
 use std::process::Stdio;
 
-use crate::harness::{House, PASSWORD, corpus, count, ended, maildir, small_maildir, watertight};
+use rustix::process::{Signal, kill_process};
+
+use crate::harness::{House, PASSWORD, corpus, count, ended, maildir, pid, small_maildir, watertight};
 
 #[test]
 fn help_has_examples_and_usage_errors_are_2() {
@@ -111,6 +115,24 @@ fn failures_have_their_exit_status_and_a_cure() {
     assert_eq!(foreign.code(), Some(1), "{}", foreign.stderr);
     assert_eq!(fs::read(mail.join("letter")).unwrap(), b"mine");
     server.stop();
+}
+
+#[test]
+fn an_interrupted_run_says_that_nothing_is_lost() {
+    let house = House::new();
+    // It takes the connection and says nothing.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", server.local_addr().unwrap());
+    for stop in [Signal::INT, Signal::TERM] {
+        let child = house.sync(&url, &house.path("mail")).stderr(Stdio::piped()).spawn().unwrap();
+        let mut connection = server.accept().unwrap().0;
+        connection.read_exact(&mut [0]).unwrap();
+        kill_process(pid(&child), stop).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("stopped"), "{said}");
+    }
 }
 
 #[test]

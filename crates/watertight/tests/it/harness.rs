@@ -180,7 +180,8 @@ impl Drop for Served {
     }
 }
 
-fn pid(child: &Child) -> Pid {
+/// The process of a child, to send signals to.
+pub fn pid(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
 }
 
