@@ -23,6 +23,14 @@ pub enum SyncError {
         /// Ours.
         known: i64,
     },
+    /// No folder is called so.
+    #[error("no folder matches {glob:?}; give --folder one of them, or a pattern such as 'A*': {known}")]
+    NoFolder {
+        /// What was asked for.
+        glob: String,
+        /// The folders that there are.
+        known: String,
+    },
     /// No space is left.
     #[error("no space is left for {0}: make room and run again, it goes on where it stopped")]
     Full(PathBuf),

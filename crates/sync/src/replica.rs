@@ -110,6 +110,14 @@ struct Shared {
 pub(crate) type Layout = BTreeMap<GlobalId, (String, String)>;
 
 impl Replica {
+    /// Whether the directory is a replica or can become one; changes nothing.
+    ///
+    /// # Errors
+    /// [`SyncError::NotOurs`], and those of the disk.
+    pub fn claim(root: &Path) -> SyncResult<()> {
+        if is_ours(root)? { Ok(()) } else { Err(SyncError::NotOurs(root.to_owned())) }
+    }
+
     /// Opens the Maildir, makes it when it is not there, and locks it. A lost or damaged state is rebuilt from the
     /// tree.
     ///
@@ -118,9 +126,7 @@ impl Replica {
     pub fn open(root: &Path, options: Options) -> SyncResult<Arc<Self>> {
         let disk = Disk { fsync: options.fsync, hook: options.hook.clone() };
         let state_dir = root.join(STATE_DIR);
-        if !is_ours(root)? {
-            return Err(SyncError::NotOurs(root.to_owned()));
-        }
+        Self::claim(root)?;
         let mut scratch = None;
         let (lock, db_path, spool_dir) = if options.dry_run {
             let lock = if state_dir.join("lock").exists() { Some(lock(root, false)?) } else { None };

@@ -38,6 +38,8 @@ pub struct Synchronizer {
     config: Config,
 }
 
+/// Folders that are named where none matches.
+const LISTED: usize = 30;
 /// Folders that share a request when only changes are to be fetched.
 const SHARED: usize = 32;
 
@@ -57,8 +59,18 @@ impl Synchronizer {
         let began = Instant::now();
         let before = self.connector.traffic();
         let (maildir, options) = (self.config.maildir.clone(), self.config.options.clone());
-        let replica = blocking(move || Replica::open(&maildir, options)).await?;
+        // Nothing is made on disk for a server that lets nobody in.
+        let ours = self.config.maildir.clone();
+        blocking(move || Replica::claim(&ours)).await?;
         let mut leader = Mailbox::new(self.connector.clone(), self.user_dn.clone());
+        leader.logon().await?;
+        let replica = match blocking(move || Replica::open(&maildir, options)).await {
+            Ok(replica) => replica,
+            Err(e) => {
+                let _ = leader.disconnect().await;
+                return Err(e);
+            }
+        };
         let result = self.with(&replica, &mut leader).await;
         // The first error is the one that matters.
         let _ = leader.disconnect().await;
@@ -92,7 +104,12 @@ impl Synchronizer {
     async fn with(&self, replica: &Arc<Replica>, leader: &mut Mailbox) -> SyncResult<Reached> {
         self.hierarchy(replica, leader).await?;
         let all = replica.folders()?;
-        let wanted = |f: &SyncFolder| self.config.folder.as_deref().is_none_or(|g| glob::matches(g, &f.path));
+        let wanted = |f: &SyncFolder| self.config.folder.as_deref().is_none_or(|g| glob::folder(g, &f.path));
+        if let Some(glob) = self.config.folder.as_deref().filter(|_| !all.iter().any(wanted)) {
+            let known = all.iter().take(LISTED).map(|f| f.path.as_str()).collect::<Vec<_>>().join(", ");
+            let more = if all.len() > LISTED { ", …" } else { "" };
+            return Err(SyncError::NoFolder { glob: glob.to_owned(), known: known + more });
+        }
         let (mail, other): (Vec<_>, Vec<_>) =
             all.into_iter().filter(wanted).partition(|f| holds_mail(&f.class));
         let count = watertight_wire::to_u64(mail.len());

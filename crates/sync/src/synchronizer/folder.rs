@@ -227,7 +227,11 @@ async fn count_pass(
                         folder: folder.path.clone(),
                         message: None,
                         count,
-                        reason: format!("{count} items of a folder of class {} are not mail", folder.class),
+                        reason: format!(
+                            "{count} {} of a folder of class {}: only mail is synchronized",
+                            if count == 1 { "item" } else { "items" },
+                            folder.class
+                        ),
                     });
                 }
                 replica.set_counted(folder.key, &state)?;

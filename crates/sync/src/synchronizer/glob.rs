@@ -1,5 +1,14 @@
+/// Whether a folder's path matches; the Inbox is called `INBOX` in capitals or not, as in IMAP.
+pub(super) fn folder(glob: &str, path: &str) -> bool {
+    let (first, rest) = glob.split_at(glob.find('/').unwrap_or(glob.len()));
+    match first.eq_ignore_ascii_case("INBOX") {
+        true => matches(&format!("INBOX{rest}"), path),
+        false => matches(glob, path),
+    }
+}
+
 /// Whether the whole text matches: `*` stands for any characters, `?` for one.
-pub(super) fn matches(glob: &str, text: &str) -> bool {
+fn matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut g, mut t) = (0_usize, 0_usize);
     // Where to go on when what follows the last star does not fit.
@@ -29,7 +38,7 @@ pub(super) fn matches(glob: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{folder, matches};
 
     #[test]
     fn stars_and_question_marks() {
@@ -46,5 +55,7 @@ mod tests {
         ] {
             assert_eq!(matches(glob, text), yes, "{glob} {text}");
         }
+        assert!(folder("inbox", "INBOX") && folder("Inbox/A*", "INBOX/Ab") && folder("*", "INBOX"));
+        assert!(!folder("inboxes", "INBOX") && !folder("sent", "Sent"));
     }
 }
