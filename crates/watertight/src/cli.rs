@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Your Exchange or grommunio mailbox as a Maildir, kept in step over MAPI/HTTP.
 #[derive(Debug, Parser)]
-#[command(name = "watertight", version, propagate_version = true, max_term_width = 110, after_help = EXIT_STATUS)]
+#[command(name = "watertight", version, propagate_version = true, max_term_width = 100, after_help = EXIT_STATUS)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -18,25 +18,27 @@ pub struct Cli {
 }
 
 const EXIT_STATUS: &str = "\
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 could not sign in, 4 could not reach the server,
-5 done in part (what was left out is listed).
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 could not sign in,
+4 could not reach the server, 5 done in part (what was left out is listed).
 
 Start here:  watertight demo";
+
+const GENERAL: &str = "For every command";
 
 /// What every command takes.
 #[derive(Debug, Args)]
 pub struct Common {
     /// Print one JSON object on standard output, and nothing else there.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GENERAL)]
     pub json: bool,
     /// Log more to standard error: -v what is done, -vv every request, -vvv everything (never a password).
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = GENERAL, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Show no progress, only results and errors.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GENERAL)]
     pub quiet: bool,
     /// How log lines look.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, help_heading = GENERAL, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
@@ -73,8 +75,8 @@ pub enum Command {
 #[command(after_help = "\
 Examples:
   watertight demo
-  watertight demo --dir /tmp/demo               keep the store and the Maildir, to look at them
-  watertight demo --mail ~/Maildir              with your own mail instead of the sample")]
+  watertight demo --dir /tmp/demo      keep the store and the Maildir to look at
+  watertight demo --mail ~/Maildir     your own mail instead of the sample")]
 pub struct Demo {
     /// Keep everything here (a new or empty directory) instead of throwing it away at the end.
     #[arg(long, value_name = "DIR")]
@@ -87,12 +89,13 @@ pub struct Demo {
 /// `watertight serve`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints what it listens on, one address per line, when it is ready; stops cleanly on SIGTERM and SIGINT.
-Without a certificate it speaks plain HTTP, and only on loopback.
+Prints what it listens on, one address per line, when it is ready; stops cleanly on SIGTERM \
+and SIGINT. Without a certificate it speaks plain HTTP, and only on loopback.
 
 Examples:
   watertight serve --data /srv/mail --http 127.0.0.1:8080
-  watertight serve --data /srv/mail --http 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem")]
+  watertight serve --data /srv/mail --http 0.0.0.0:443 \\
+      --tls-cert cert.pem --tls-key key.pem")]
 pub struct Serve {
     /// The data directory.
     #[arg(long, value_name = "DIR")]
@@ -121,8 +124,11 @@ pub enum User {
 /// `watertight user add`
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The password comes from --password-file, the variable WATERTIGHT_PASSWORD, or a prompt.
+
 Example:
-  watertight user add --data /srv/mail anna --smtp anna@example.org --password-file anna.password")]
+  watertight user add --data /srv/mail anna --smtp anna@example.org \\
+      --password-file anna.password")]
 pub struct UserAdd {
     /// The data directory; it is made when it is not there.
     #[arg(long, value_name = "DIR")]
@@ -143,13 +149,15 @@ pub struct UserAdd {
 /// `watertight import`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A Maildir's folders become folders beside the Inbox (or below --folder), with the flags of its messages; an mbox or
-eml file goes into --folder. Importing the same mail again, after an interruption too, changes nothing: a message
-that an import has put into a folder is not put there twice. (The same bytes twice in one source are two messages.)
+A Maildir's folders become folders beside the Inbox (or below --folder), with the flags of its \
+messages; an mbox or eml file goes into --folder. Importing the same mail again, after an \
+interruption too, changes nothing: a message that an import has put into a folder is not put there \
+twice. (The same bytes twice in one source are two messages.)
 
 Examples:
   watertight import --data /srv/mail --mailbox anna ~/Maildir
-  watertight import --data /srv/mail --mailbox anna --folder Archive/2004 old.mbox letters/*.eml")]
+  watertight import --data /srv/mail --mailbox anna --folder Archive/2004 \\
+      old.mbox letters/*.eml")]
 pub struct Import {
     /// The data directory.
     #[arg(long, value_name = "DIR")]
@@ -179,6 +187,9 @@ pub enum Store {
 
 /// `watertight store check`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  watertight store check --data /srv/mail")]
 pub struct StoreCheck {
     /// The data directory.
     #[arg(long, value_name = "DIR")]
@@ -187,6 +198,9 @@ pub struct StoreCheck {
 
 /// `watertight store backup`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  watertight store backup --data /srv/mail --to /backup/mail-today")]
 pub struct StoreBackup {
     /// The data directory.
     #[arg(long, value_name = "DIR")]
@@ -199,13 +213,14 @@ pub struct StoreBackup {
 /// `watertight sync`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The password comes from --password-file, --password-command, the variable WATERTIGHT_PASSWORD, or a prompt; it is
-never an argument.
+The password comes from --password-file, --password-command, the variable WATERTIGHT_PASSWORD, \
+or a prompt; it is never an argument.
 
 Examples:
-  watertight sync --server https://mail.example.org --user anna@example.org --maildir ~/Mail
-  watertight sync --server https://mail.example.org --user anna@example.org --password-command 'pass mail' \\
-      --maildir ~/Mail --dry-run")]
+  watertight sync --server https://mail.example.org --user anna@example.org \\
+      --maildir ~/Mail
+  watertight sync --server https://mail.example.org --user anna@example.org \\
+      --password-command 'pass mail' --maildir ~/Mail --folder 'INBOX*' --dry-run")]
 pub struct Sync {
     /// The server, or the whole address of its MAPI/HTTP endpoint.
     #[arg(long, value_name = "URL")]
