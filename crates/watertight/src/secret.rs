@@ -47,6 +47,9 @@ pub fn from_command(command: &str) -> Result<Zeroizing<String>> {
 /// The variable `WATERTIGHT_PASSWORD`, or what is typed.
 pub fn from_environment_or_prompt(prompt: &str) -> Result<Zeroizing<String>> {
     if let Ok(secret) = std::env::var("WATERTIGHT_PASSWORD") {
+        if secret.is_empty() {
+            bail!("the variable WATERTIGHT_PASSWORD is empty: set it, or unset it to be asked");
+        }
         return Ok(Zeroizing::new(secret));
     }
     if !io::stdin().is_terminal() {

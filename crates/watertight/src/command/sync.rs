@@ -141,6 +141,7 @@ fn usual(ledger: &Ledger) -> watertight_sync::Options {
 fn failed(error: SyncError, maildir: &Path) -> anyhow::Error {
     match error {
         SyncError::Server(error) => client(error),
+        error @ SyncError::NoFolder { .. } => anyhow!(Failure::usage(error.to_string())),
         error => anyhow::Error::new(error).context(format!("cannot keep {} in step", maildir.display())),
     }
 }

@@ -9,9 +9,12 @@ use crate::harness::{House, PASSWORD, corpus, count, ended, maildir, pid, small_
 
 #[test]
 fn help_has_examples_and_usage_errors_are_2() {
-    for command in ["demo", "serve", "import", "sync"] {
-        let help = ended(watertight().args([command, "--help"])).good();
+    for command in ["demo", "serve", "import", "sync", "user add", "store check", "store backup"] {
+        let help = ended(watertight().arg("help").args(command.split(' '))).good();
         assert!(help.stdout.contains("Example"), "{command}: {}", help.stdout);
+        // In a terminal of the usual width no example is broken.
+        let examples = help.stdout.split("Example").last().unwrap_or_default();
+        assert!(examples.lines().all(|line| line.len() <= 80), "{command}: {examples}");
     }
     assert_eq!(ended(watertight().arg("no-such-command")).code(), Some(2));
     assert_eq!(ended(watertight().args(["sync", "--user", "x"])).code(), Some(2));
@@ -60,6 +63,20 @@ fn a_mailbox_is_synchronized_and_then_nothing_changes() {
     let dry = ended(house.sync(&server.url, &mail).arg("--dry-run")).good().json();
     assert_eq!(dry["added"], 100, "{dry}");
     assert!(!mail.exists(), "a dry run touches nothing");
+    // Whoever listens may go: `| head`.
+    let mut listed = watertight();
+    let mut listed = listed
+        .args(["sync", "--dry-run", "--user", "anna", "--server", &server.url, "--password-file"])
+        .arg(house.password())
+        .arg("--maildir")
+        .arg(&mail)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(listed.stdout.take());
+    let listed = listed.wait_with_output().unwrap();
+    assert_eq!((listed.status.code(), listed.stderr.is_empty()), (Some(0), true));
     let first = ended(&mut house.sync(&server.url, &mail)).good().json();
     assert_eq!((first["version"].as_u64(), first["added"].as_u64()), (Some(1), Some(100)), "{first}");
     assert_eq!(maildir(&mail), maildir(&house.path("source")), "the same bytes in the same folders");
@@ -100,6 +117,12 @@ fn failures_have_their_exit_status_and_a_cure() {
     assert_eq!(wrong.code(), Some(3), "{}", wrong.stderr);
     assert!(wrong.stderr.contains("password"), "{}", wrong.stderr);
     assert_eq!(sync("nobody", "password", &server.url).code(), Some(3));
+    let mut signing_in = house.sync(&server.url, &mail);
+    let unknown = ended(signing_in.args(["--user-dn", "/o=nowhere/cn=nobody"]));
+    assert_eq!(unknown.code(), Some(3), "{}", unknown.stderr);
+    let no_folder = ended(house.sync(&server.url, &house.path("other")).args(["--folder", "Inbx"]));
+    assert_eq!(no_folder.code(), Some(2), "{}", no_folder.stderr);
+    assert!(no_folder.stderr.contains("INBOX"), "{}", no_folder.stderr);
     let url = server.url.clone();
     server.stop();
     let gone = sync("anna", "password", &url);
