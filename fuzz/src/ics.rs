@@ -2,7 +2,9 @@
 
 use watertight_mapi::GlobCnt;
 use watertight_mapi::ics::lexical::{self, Lexer, Token};
-use watertight_mapi::ics::{Download, Event, GlobSet, GuidIdSet, IdSet, PredecessorChangeList, Root, State};
+use watertight_mapi::ics::{
+    Download, Event, GlobSet, GuidIdSet, IdSet, PredecessorChangeList, Root, State, Xid,
+};
 use watertight_testkit::captures::{self, StreamKind};
 
 use crate::{Seed, choice};
@@ -76,8 +78,12 @@ pub fn idset_seeds() -> Vec<Seed> {
     seeds
 }
 
-/// PredecessorChangeList: merging is commutative, associative and idempotent.
+/// XID: the same bytes. PredecessorChangeList: merging is commutative, associative and idempotent.
 pub fn pcl(data: &[u8]) {
+    if let Ok(xid) = Xid::from_bytes(data) {
+        assert_eq!(xid.to_bytes(), data);
+        assert!(xid.counter().is_none_or(|counter| Xid::from_counter(xid.namespace, counter) == xid));
+    }
     let mut lists = Vec::new();
     let mut rest = data;
     while let Some((len, tail)) = rest.split_first() {
@@ -235,7 +241,7 @@ const ROOTS: [Root; 8] = [
     Root::TopFolder,
 ];
 
-fn captured(first: impl Fn(StreamKind) -> Vec<u8>) -> Vec<Seed> {
+pub fn captured(first: impl Fn(StreamKind) -> Vec<u8>) -> Vec<Seed> {
     let mut seeds = Vec::new();
     for stream in captures::streams() {
         // The start of a long one teaches as much as all of it.

@@ -7,20 +7,28 @@
 
 mod autodiscover;
 mod disk;
+mod headers;
 mod http;
 mod ics;
+mod import;
 mod mail;
 mod prop;
 mod rop;
+mod session;
+mod sync;
 mod wire;
 
 pub use autodiscover::autodiscover;
-pub use disk::{message_name, store_content};
+pub use disk::store_content;
+pub use headers::http_headers;
 pub use http::{auxiliary, framing, http_body, lz77, rpc_header_ext};
 pub use ics::{fast_transfer_events, fast_transfer_tokens, globset, idset, pcl, saved_state};
-pub use mail::mail;
-pub use prop::{prop_value, restriction};
+pub use import::{maildir_names, mbox};
+pub use mail::{mail, transport_form};
+pub use prop::{entry_id, prop_value, property_row, restriction};
 pub use rop::{rop_requests, rop_responses};
+pub use session::rop_session;
+pub use sync::{folder_name, message_name, sync_stream};
 pub use wire::wire;
 
 use core::fmt::Debug;
@@ -53,6 +61,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "pcl", oracle: pcl, seeds: ics::pcl_seeds },
     Target { name: "saved_state", oracle: saved_state, seeds: ics::saved_state_seeds },
     Target { name: "prop_value", oracle: prop_value, seeds: prop::value_seeds },
+    Target { name: "property_row", oracle: property_row, seeds: prop::row_seeds },
+    Target { name: "entry_id", oracle: entry_id, seeds: prop::entry_id_seeds },
     Target { name: "restriction", oracle: restriction, seeds: prop::restriction_seeds },
     Target { name: "fast_transfer_tokens", oracle: fast_transfer_tokens, seeds: ics::token_seeds },
     Target { name: "fast_transfer_events", oracle: fast_transfer_events, seeds: ics::event_seeds },
@@ -60,8 +70,15 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rop_responses", oracle: rop_responses, seeds: rop::response_seeds },
     Target { name: "autodiscover", oracle: autodiscover, seeds: autodiscover::seeds },
     Target { name: "store_content", oracle: store_content, seeds: disk::content_seeds },
-    Target { name: "message_name", oracle: message_name, seeds: disk::name_seeds },
     Target { name: "mail", oracle: mail, seeds: mail::mail_seeds },
+    Target { name: "transport_form", oracle: transport_form, seeds: mail::recipe_seeds },
+    Target { name: "mbox", oracle: mbox, seeds: import::mbox_seeds },
+    Target { name: "maildir_names", oracle: maildir_names, seeds: import::name_seeds },
+    Target { name: "message_name", oracle: message_name, seeds: sync::name_seeds },
+    Target { name: "folder_name", oracle: folder_name, seeds: sync::folder_seeds },
+    Target { name: "sync_stream", oracle: sync_stream, seeds: sync::stream_seeds },
+    Target { name: "http_headers", oracle: http_headers, seeds: headers::seeds },
+    Target { name: "rop_session", oracle: rop_session, seeds: session::seeds },
 ];
 
 /// Seeds longer than this teach a fuzzer nothing that shorter ones do not.

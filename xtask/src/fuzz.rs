@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +14,15 @@ use crate::{metadata, run};
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
+
+/// How long a target is run.
+#[derive(Clone, Copy)]
+enum Effort {
+    /// So many seconds, from everything that earlier runs have found.
+    Seconds(u32),
+    /// So many inputs, the same ones in every run of the same code, within so many seconds.
+    Inputs(u32, u32),
+}
 
 /// `[--seconds N] [TARGET…]`
 pub fn fuzz(args: &[String]) -> Result<()> {
@@ -26,16 +36,15 @@ pub fn fuzz(args: &[String]) -> Result<()> {
             wanted.push(arg.clone());
         }
     }
-    all(seconds, &wanted)
+    all(Effort::Seconds(seconds), &wanted)
 }
 
-/// The short run of CI.
+/// The short run of CI: every target, each with the same inputs in every run.
 pub fn short() -> Result<()> {
-    let seconds = std::env::var("WATERTIGHT_FUZZ_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
-    all(seconds, &[])
+    all(Effort::Inputs(5_000, 10), &[])
 }
 
-fn all(seconds: u32, wanted: &[String]) -> Result<()> {
+fn all(effort: Effort, wanted: &[String]) -> Result<()> {
     let known = targets()?;
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) {
         bail!("no fuzz target {unknown}; there are: {}", known.join(", "));
@@ -47,6 +56,7 @@ fn all(seconds: u32, wanted: &[String]) -> Result<()> {
         }
         return Ok(());
     }
+    let start = Instant::now();
     let host = metadata::host()?;
     let dir = run::root().join("target/fuzz");
     run::run(
@@ -62,8 +72,10 @@ fn all(seconds: u32, wanted: &[String]) -> Result<()> {
     let mut seeds = run::cargo();
     seeds.args(["run", "--quiet", "--locked", "--package", "watertight-fuzz", "--bin", "seeds", "--"]);
     run::run(seeds.arg(dir.join("seeds")))?;
+    println!("fuzz: built in {} s", start.elapsed().as_secs());
     let todo: Vec<&String> = known.iter().filter(|name| wanted.is_empty() || wanted.contains(name)).collect();
-    let crashed = side_by_side(&todo, |target| one(target, seconds, &programs.join(target), &dir))?;
+    let crashed = side_by_side(&todo, |target| one(target, effort, &programs.join(target), &dir))?;
+    println!("fuzz: {} targets after {} s", todo.len(), start.elapsed().as_secs());
     if !crashed.is_empty() {
         bail!("{} failed; the inputs are in fuzz/artifacts", crashed.join(", "));
     }
@@ -98,17 +110,30 @@ fn side_by_side<'a>(
     Ok(failed.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn one(target: &str, seconds: u32, program: &Path, dir: &Path) -> Result<bool> {
+fn one(target: &str, effort: Effort, program: &Path, dir: &Path) -> Result<bool> {
     let artifacts = run::root().join("fuzz/artifacts").join(target);
-    let corpus = run::root().join("fuzz/corpus").join(target);
     let seeds = dir.join("seeds").join(target);
+    let mut command = Command::new(program);
+    let corpus = match effort {
+        Effort::Seconds(seconds) => {
+            command.arg(format!("-max_total_time={seconds}"));
+            run::root().join("fuzz/corpus").join(target)
+        }
+        Effort::Inputs(inputs, seconds) => {
+            command.args(["-seed=1".to_owned(), format!("-runs={inputs}")]);
+            command.arg(format!("-max_total_time={seconds}"));
+            // What an earlier run has found would change what this one tries.
+            let corpus = dir.join("short").join(target);
+            std::fs::remove_dir_all(&corpus).ok();
+            corpus
+        }
+    };
     for folder in [&artifacts, &corpus, &seeds] {
         std::fs::create_dir_all(folder)?;
     }
-    let output = Command::new(program)
-        .arg(format!("-max_total_time={seconds}"))
+    let output = command
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .args(["-rss_limit_mb=1024", "-timeout=10", "-max_len=65536", "-print_final_stats=0"])
+        .args(["-rss_limit_mb=1024", "-timeout=20", "-max_len=65536", "-print_final_stats=0"])
         .arg(corpus)
         .arg(seeds)
         .output()

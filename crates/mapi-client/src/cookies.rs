@@ -51,6 +51,18 @@ impl fmt::Debug for Cookies {
     }
 }
 
+/// For `fuzz`: the Cookie header after responses that set these.
+#[must_use]
+pub fn cookies_after(set: impl IntoIterator<Item = HeaderValue>) -> Option<HeaderValue> {
+    let mut cookies = Cookies::default();
+    let mut headers = HeaderMap::new();
+    for value in set {
+        headers.insert(SET_COOKIE, value);
+        cookies.update(&headers);
+    }
+    cookies.header()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

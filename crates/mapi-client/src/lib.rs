@@ -32,6 +32,8 @@ mod transport;
 
 pub use actor::Executed;
 pub use connector::Connector;
+#[doc(hidden)]
+pub use cookies::cookies_after;
 pub use discover::Discovered;
 #[doc(hidden)]
 pub use discover::autodiscover_document;
@@ -45,6 +47,8 @@ pub use handle::ServerHandle;
 pub use logon::{Logon, SpecialFolder};
 pub use mailbox::Mailbox;
 pub use options::{Backoff, Options};
+#[doc(hidden)]
+pub use retry_after::parse as retry_after;
 pub use session::{Replies, Session, SessionInfo};
 pub use source::Progress;
 pub use sync_options::SyncOptions;

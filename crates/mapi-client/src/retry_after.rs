@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a server wants to be left alone: seconds, or a date in the form that RFC 9110 prefers.
-pub(crate) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
+#[must_use]
+pub fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<u32>() {
         return Some(Duration::from_secs(u64::from(seconds)));

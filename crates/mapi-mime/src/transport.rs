@@ -101,6 +101,18 @@ pub(crate) fn write(
     if cook.is_done() { Ok(()) } else { Err(ExportError::TransportForm) }
 }
 
+/// For `fuzz`: cooks a recipe (what follows the fingerprints) for a message, whatever the fingerprints; says how
+/// many bytes came out, and whether the recipe was whole.
+pub fn cook_transport_form(content: &MessageContent, recipe: &[u8]) -> (usize, bool) {
+    let mut len = 0;
+    let data = PropData::Inline(PropValue::Binary([&[0; PREFIX][..], recipe].concat()));
+    let result = write(&data, content, &mut NoLarge, &mut |bytes| {
+        len += bytes.len();
+        Ok(())
+    });
+    (len, result.is_ok())
+}
+
 /// The property's value, if it is there and the mail in it belongs to the content.
 pub(crate) fn find<'a>(
     content: &'a MessageContent,

@@ -20,6 +20,8 @@ use tokio::sync::Semaphore;
 use watertight_ledger::{Entry, Kind, Ledger};
 use watertight_mapi::store::{Account, Store, StoreError};
 
+#[doc(hidden)]
+pub use basic::basic_credentials;
 pub use password::hash_password;
 
 use self::basic::Credentials;

@@ -4,6 +4,9 @@ mod answer;
 mod emsmdb;
 mod head;
 
+#[doc(hidden)]
+pub use head::request_head;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

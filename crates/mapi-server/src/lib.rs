@@ -19,6 +19,10 @@ pub mod rop;
 pub mod server;
 pub mod session;
 
+#[doc(hidden)]
+pub use self::http::request_head;
+#[doc(hidden)]
+pub use auth::basic_credentials;
 pub use auth::hash_password;
 #[doc(hidden)]
 pub use autodiscover::autodiscover_request;

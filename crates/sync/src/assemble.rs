@@ -95,6 +95,7 @@ impl Assembler {
             Change::LargeEnd => {
                 let (tag, name) = self.large.take().ok_or_else(|| out_of_place("the end of a value"))?;
                 let value = self.spool.end().ok_or_else(|| out_of_place("the end of a value"))?;
+                self.hold(128);
                 self.put(Prop { tag, name, value: PropData::Large(value) })?;
             }
             Change::RecipientBegin => self.top()?.recipient = Some(PropBag::default()),
@@ -103,6 +104,7 @@ impl Assembler {
                 let recipient = top.recipient.take().ok_or_else(|| out_of_place("the end of a recipient"))?;
                 top.content.recipients.push(recipient);
                 self.hold(64);
+                self.relieve();
             }
             Change::AttachmentBegin { number } => {
                 self.top()?.attachment = Some(Attachment { number, ..Attachment::default() });
@@ -113,6 +115,7 @@ impl Assembler {
                 let attachment =
                     top.attachment.take().ok_or_else(|| out_of_place("the end of an attachment"))?;
                 top.content.attachments.push(attachment);
+                self.relieve();
             }
             Change::EmbeddedBegin => {
                 if self.top()?.attachment.is_none() {
@@ -150,6 +153,9 @@ impl Assembler {
     }
 
     fn prop(&mut self, prop: Prop) -> SyncResult<()> {
+        if self.too_much {
+            return Ok(());
+        }
         let size = size_of(&prop).saturating_sub(64);
         let limit = if self.held > CROWDED { SMALL } else { 64 * 1024 };
         if size > limit
@@ -163,6 +169,7 @@ impl Assembler {
                 .map(|()| self.spool.end())
                 .map_err(|e| self.spool_error(e))?
                 .ok_or_else(|| out_of_place("a value"))?;
+            self.hold(128);
             return self.put(Prop { value: PropData::Large(value), ..prop });
         }
         self.hold(size.saturating_add(64));
@@ -187,6 +194,16 @@ impl Assembler {
     fn hold(&mut self, bytes: usize) {
         self.held = self.held.saturating_add(bytes);
         self.too_much |= self.held > LIMIT;
+    }
+
+    /// Of a message that is left out, recipients and attachments are not kept.
+    fn relieve(&mut self) {
+        if self.too_much
+            && let Some(top) = self.frames.last_mut()
+        {
+            top.content.recipients = Vec::new();
+            top.content.attachments = Vec::new();
+        }
     }
 
     fn top(&mut self) -> SyncResult<&mut Frame> {
@@ -242,4 +259,30 @@ fn bytes_of(value: &PropValue) -> Option<Vec<u8>> {
         _ => None,
     }
     .filter(|_| matches!(value.ty(), PropType::Binary | PropType::Object | PropType::Unicode))
+}
+
+#[cfg(test)]
+mod tests {
+    use watertight_ledger::Ledger;
+    use watertight_mapi::GlobCnt;
+    use watertight_wire::Guid;
+
+    use super::*;
+    use crate::GlobalId;
+
+    #[test]
+    fn a_message_of_endless_recipients_is_left_out_and_not_kept() {
+        let id = GlobalId::new(Guid::NIL, GlobCnt::new(1).unwrap());
+        let kind = Ledger::new("test").kind("spooled values");
+        let mut assembler = Assembler::new(Path::new("/nonexistent"), kind);
+        let header = MessageHeader { mid: id, cn: id, associated: false, size: 0 };
+        assembler.piece(Change::Message(header)).unwrap();
+        for _ in 0..LIMIT / 64 + 1000 {
+            assembler.piece(Change::RecipientBegin).unwrap();
+            assembler.piece(Change::RecipientEnd).unwrap();
+        }
+        let message = assembler.piece(Change::MessageEnd).unwrap().unwrap();
+        assert!(message.incomplete.is_some());
+        assert!(message.content.recipients.is_empty());
+    }
 }

@@ -67,7 +67,8 @@ pub fn layout(folders: &[Place], inbox: Option<GlobalId>) -> BTreeMap<GlobalId, 
 #[must_use]
 pub fn marked(parent_dir: &str, name: &str, id: GlobalId) -> String {
     let tail = format!("~{:x}", id.counter.value());
-    let mut kept: String = name.to_owned();
+    // No character takes less than one byte.
+    let mut kept: String = name.chars().take(LONGEST).collect();
     loop {
         let dir = format!("{parent_dir}.{}{tail}", encode(&kept));
         if dir.len() <= LONGEST {
@@ -217,6 +218,13 @@ mod tests {
         fn decoding_never_panics(text in any::<String>()) {
             let _ = decode(&text);
         }
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_shortened_at_once() {
+        let long = "ü".repeat(32 * 1024);
+        let dir = marked(".parent", &long, id(7));
+        assert!((LONGEST - 8..=LONGEST).contains(&dir.len()) && dir.ends_with("~7"), "{dir}");
     }
 
     #[test]

@@ -35,6 +35,8 @@ mod finish;
 mod flags;
 pub mod folder_name;
 mod folder_run;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hierarchy;
 mod ids;
 mod message_name;

@@ -496,7 +496,10 @@ fn scratch_dir() -> SyncResult<PathBuf> {
 
 /// What a folder's marker says: FID and path.
 pub(crate) fn read_marker(dir: &Path) -> Option<(GlobalId, String)> {
-    let text = fs::read_to_string(dir.join(FOLDER_MARKER)).ok()?;
+    marker(&fs::read_to_string(dir.join(FOLDER_MARKER)).ok()?)
+}
+
+pub(crate) fn marker(text: &str) -> Option<(GlobalId, String)> {
     let mut lines = text.lines();
     let (version, id) = lines.next()?.split_once(' ')?;
     let (guid, counter) = id.rsplit_once('-')?;

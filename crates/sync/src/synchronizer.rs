@@ -1,7 +1,7 @@
 //! Drives a [`Replica`] from a server.
 
 mod folder;
-mod glob;
+pub(crate) mod glob;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

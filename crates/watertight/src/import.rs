@@ -3,7 +3,6 @@
 mod engine;
 mod maildir;
 mod mbox;
-mod mutf7;
 mod source;
 
 pub use engine::{Mail, Options, Report, import};

@@ -9,6 +9,8 @@
 //! | 4 | base64: the attachment's place in the message, from 0 |
 //! | 2 | base64: characters a line, a multiple of four; 0 for one line only |
 //! | 1 | base64: 1 for LF between lines, 2 for CRLF |
+//!
+//! Attachments come in their order, each at most once, so that a recipe makes no more than what the message holds.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use memchr::memmem;
@@ -177,6 +179,8 @@ pub(super) struct Cook {
     head: Vec<u8>,
     /// How many bytes of a piece are still to come.
     piece: usize,
+    /// The first attachment that may still be taken.
+    next: usize,
 }
 
 impl Cook {
@@ -207,6 +211,10 @@ impl Cook {
                 None => self.head = head,
                 Some(Segment::Piece(len)) => self.piece = len,
                 Some(Segment::Attachment { place, line, eol }) => {
+                    if place < self.next {
+                        return Err(ExportError::TransportForm);
+                    }
+                    self.next = place.saturating_add(1);
                     attachment(content, place, line, eol, large, f)?
                 }
             }
@@ -362,6 +370,17 @@ mod tests {
         write(&content, raw.as_bytes(), &mut recipe);
         assert!(recipe.len() < 80);
         assert_eq!(cook(&recipe, &content, 3).unwrap(), raw.as_bytes());
+    }
+
+    #[test]
+    fn an_attachment_is_taken_once() {
+        let content = content(&[&[7; 600], &[8; 600]]);
+        let refer = |place: u8| [ATTACHMENT, place, 0, 0, 0, 76, 0, LF];
+        assert!(cook(&[refer(0), refer(1)].concat(), &content, 3).is_ok());
+        for places in [[0, 0], [1, 0]] {
+            let recipe = places.map(refer).concat();
+            assert!(matches!(cook(&recipe, &content, 3), Err(ExportError::TransportForm)));
+        }
     }
 
     #[test]

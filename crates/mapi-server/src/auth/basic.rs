@@ -28,6 +28,12 @@ impl Credentials {
     }
 }
 
+/// For `fuzz`: user name and password.
+#[must_use]
+pub fn basic_credentials(value: &[u8]) -> Option<(String, Zeroizing<String>)> {
+    Credentials::parse(value).map(|c| (c.user, c.password))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -68,6 +68,17 @@ impl Head {
     }
 }
 
+/// For `fuzz`: the request type and the cookies of a valid head, or why it is refused.
+///
+/// # Errors
+/// The code of the refusal.
+pub fn request_head(
+    headers: &HeaderMap,
+) -> Result<(RequestType, Option<String>, Option<String>), ResponseCode> {
+    let head = Head::read(&Method::POST, headers).map_err(|(code, _)| code)?;
+    Ok((head.request_type, head.context, head.sequence))
+}
+
 /// A header that is there once and is text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();

@@ -8,7 +8,7 @@ pub(super) fn folder(glob: &str, path: &str) -> bool {
 }
 
 /// Whether the whole text matches: `*` stands for any characters, `?` for one.
-fn matches(glob: &str, text: &str) -> bool {
+pub(crate) fn matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut g, mut t) = (0_usize, 0_usize);
     // Where to go on when what follows the last star does not fit.

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Result;
+use watertight_sync::folder_name;
 
-use super::mutf7;
 use super::source::{Bytes, Flags, Item, Limits, Sink, entries, file_name, modified};
 
 /// Whether it is the root of a Maildir.
@@ -53,10 +53,13 @@ fn one(path: &Path, folder: &mut Vec<String>, depth: usize, sink: &mut dyn Sink)
 }
 
 /// The names that a directory stands for: `.Archive.2004` is two, a directory without the dot is one.
-fn names(directory: &str) -> Vec<String> {
+///
+/// A name that is not modified UTF-7 is taken as it is.
+pub fn names(directory: &str) -> Vec<String> {
+    let name = |text: &str| folder_name::decode(text).unwrap_or_else(|| text.to_owned());
     match directory.strip_prefix('.') {
-        Some(dotted) => dotted.split('.').filter(|name| !name.is_empty()).map(mutf7::decode).collect(),
-        None => vec![mutf7::decode(directory)],
+        Some(dotted) => dotted.split('.').filter(|text| !text.is_empty()).map(name).collect(),
+        None => vec![name(directory)],
     }
 }
 
@@ -87,7 +90,7 @@ fn message(path: &Path, folder: &[String], sink: &mut dyn Sink) -> ControlFlow<(
 }
 
 /// The flags at the end of a name: `…:2,FRS`.
-fn flags(name: &str) -> Flags {
+pub fn flags(name: &str) -> Flags {
     Flags::parse(name.rsplit_once(":2,").map_or("", |(_, letters)| letters))
 }
 
@@ -100,6 +103,7 @@ mod tests {
         assert_eq!(names(".Archive.2004"), ["Archive", "2004"]);
         assert_eq!(names(".Entw&APw-rfe"), ["Entwürfe"]);
         assert_eq!(names("plain"), ["plain"]);
+        assert_eq!(names(".a&b.&2D3eAA-.Beta &- Gamma"), ["a&b", "\u{1f600}", "Beta & Gamma"]);
         let f = flags("1.M2P3.host,S=4:2,FRS");
         assert!(f.flagged && f.replied && f.seen && !f.passed && !f.draft && !f.trashed);
         assert_eq!(flags("1.M2P3.host"), Flags::default());

@@ -3,13 +3,16 @@
 //! A line that begins with `From ` begins a message, as Python's `mailbox` and most programs have it; the blank line
 //! before it belongs to the separator. `>From ` loses one `>`, however many it has.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::ops::ControlFlow;
 
 use anyhow::{Context, Result};
 use watertight_wire::FileTime;
 
 use super::source::{Bytes, Flags, Item, Limits, Sink};
+
+/// Bytes of a line that are read at once; what a line is, its first piece tells.
+const PIECE: u64 = 64 * 1024;
 
 /// Gives the messages to the sink.
 pub fn walk(
@@ -22,10 +25,15 @@ pub fn walk(
     let mut number = 0_u64;
     let mut message: Option<Message> = None;
     let mut line = Vec::new();
+    let mut begins = true;
     loop {
         line.clear();
-        let more = input.read_until(b'\n', &mut line).with_context(|| format!("cannot read {place}"))? > 0;
-        if !more || line.starts_with(b"From ") {
+        let more = Read::by_ref(&mut input)
+            .take(PIECE)
+            .read_until(b'\n', &mut line)
+            .with_context(|| format!("cannot read {place}"))?
+            > 0;
+        if !more || (begins && line.starts_with(b"From ")) {
             if let Some(message) = message.take() {
                 number = number.saturating_add(1);
                 if message.give(format!("{place}#{number}"), folder, limits, sink).is_break() {
@@ -37,8 +45,9 @@ pub fn walk(
             }
             message = Some(Message { delivered: delivered(&line), ..Message::default() });
         } else if let Some(message) = &mut message {
-            message.line(&line, limits);
+            message.piece(&line, begins, limits);
         }
+        begins = line.ends_with(b"\n");
     }
 }
 
@@ -51,8 +60,9 @@ struct Message {
 }
 
 impl Message {
-    fn line(&mut self, line: &[u8], limits: Limits) {
-        let quoted = line.iter().position(|b| *b != b'>').unwrap_or(0);
+    /// A line, or a piece of one that is long; `begins` says whether the line begins with it.
+    fn piece(&mut self, line: &[u8], begins: bool, limits: Limits) {
+        let quoted = line.iter().position(|b| *b != b'>').filter(|_| begins).unwrap_or(0);
         let line = match line.get(quoted..) {
             Some(rest) if quoted > 0 && rest.starts_with(b"From ") => line.get(1..).unwrap_or_default(),
             _ => line,
@@ -190,6 +200,32 @@ mod tests {
         assert_eq!(seen.0.len(), 1);
         assert_eq!(seen.1.len(), 1);
         assert_eq!(seen.1[0].0, "x#1");
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_read_in_pieces() {
+        let piece = usize::try_from(PIECE).unwrap();
+        let cut = format!("{}From z\n", "x".repeat(piece));
+        let text_of = format!("From x\n{cut}\nFrom y\n{}>From z\n\n", "y".repeat(piece));
+        let seen = read(&text_of, 1 << 20);
+        assert_eq!(seen.0.len(), 2);
+        assert_eq!(text(&seen.0[0]), cut);
+        assert!(text(&seen.0[1]).ends_with("y>From z\n"));
+        /// So many bytes without the end of a line.
+        struct Endless(u64);
+        impl Read for Endless {
+            fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+                let n = buf.len().min(usize::try_from(self.0).unwrap());
+                self.0 -= u64::try_from(n).unwrap();
+                buf[..n].fill(b'x');
+                Ok(n)
+            }
+        }
+        let input = b"From x\n".as_slice().chain(Endless(50 << 20));
+        let mut seen = Seen::default();
+        let _ =
+            walk(std::io::BufReader::new(input), "x", &[], Limits { max_message: 100 }, &mut seen).unwrap();
+        assert_eq!(seen.1, [("x#1".to_owned(), "52428800 bytes, more than --max-message allows".to_owned())]);
     }
 
     #[test]
