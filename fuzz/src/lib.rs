@@ -1,7 +1,8 @@
 //! What must hold for any bytes whatever: one ordinary function for each decoder.
 //!
 //! An oracle panics when its decoder broke a promise; a decoder that panics, hangs or allocates without bound fails
-//! by itself. `cargo xtask fuzz` drives them with libFuzzer; the test at the end drives them with their own seeds.
+//! by itself. `cargo xtask fuzz` drives them with libFuzzer, all in one program that is linked once; the test at the
+//! end drives them with their own seeds.
 
 #![expect(clippy::expect_used, reason = "an oracle says no by panicking")]
 
@@ -32,6 +33,8 @@ pub use sync::{folder_name, message_name, sync_stream};
 pub use wire::wire;
 
 use core::fmt::Debug;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use watertight_wire::Wire;
 
@@ -40,7 +43,7 @@ pub type Seed = (String, Vec<u8>);
 
 /// A decoder under fuzz.
 pub struct Target {
-    /// The name of the file in `fuzz_targets`, and of the oracle.
+    /// The name of the oracle.
     pub name: &'static str,
     /// What must hold.
     pub oracle: fn(&[u8]),
@@ -81,6 +84,42 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rop_session", oracle: rop_session, seeds: session::seeds },
 ];
 
+/// The oracle that this process drives.
+static CHOSEN: OnceLock<fn(&[u8])> = OnceLock::new();
+
+/// What the program begins with: `WATERTIGHT_ORACLE` names the oracle; `WATERTIGHT_SEEDS` is a directory, into which
+/// the seeds of every oracle are written, each to a directory of its name, and the program ends.
+///
+/// # Panics
+/// When there is no such oracle, or the directory cannot be written.
+pub fn start() {
+    if let Some(folder) = std::env::var_os("WATERTIGHT_SEEDS") {
+        write_seeds(Path::new(&folder)).expect("a directory for seeds");
+        std::process::exit(0);
+    }
+    let name = std::env::var("WATERTIGHT_ORACLE").expect("WATERTIGHT_ORACLE");
+    let target = TARGETS.iter().find(|target| target.name == name).expect("an oracle of that name");
+    CHOSEN.get_or_init(|| target.oracle);
+}
+
+/// The oracle that was chosen.
+pub fn chosen(data: &[u8]) {
+    if let Some(oracle) = CHOSEN.get() {
+        oracle(data);
+    }
+}
+
+fn write_seeds(folder: &Path) -> std::io::Result<()> {
+    for target in TARGETS {
+        let folder = folder.join(target.name);
+        std::fs::create_dir_all(&folder)?;
+        for (name, bytes) in (target.seeds)().into_iter().filter(|(_, bytes)| bytes.len() <= LONGEST_SEED) {
+            std::fs::write(folder.join(name), bytes)?;
+        }
+    }
+    Ok(())
+}
+
 /// Seeds longer than this teach a fuzzer nothing that shorter ones do not.
 pub const LONGEST_SEED: usize = 16 * 1024;
 
@@ -118,19 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn every_target_has_its_file_and_its_entry() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    fn names_are_names_of_files() {
         for target in TARGETS {
-            let file =
-                std::fs::read_to_string(root.join(format!("fuzz_targets/{}.rs", target.name))).unwrap();
-            assert!(file.contains(&format!("watertight_fuzz::{}(data)", target.name)), "{}", target.name);
-            assert!(
-                manifest.contains(&format!("path = \"fuzz_targets/{}.rs\"", target.name)),
-                "{}",
-                target.name
-            );
+            assert!(target.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
+            for (name, _) in (target.seeds)() {
+                assert!(!name.is_empty() && !name.contains('/'), "{}: {name}", target.name);
+            }
         }
-        assert_eq!(std::fs::read_dir(root.join("fuzz_targets")).unwrap().count(), TARGETS.len());
     }
 }

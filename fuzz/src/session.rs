@@ -97,7 +97,7 @@ async fn logged_on(ledger: &Ledger) -> (Session, Vec<u32>, PrivateLogon) {
     });
     let logon = LogonRequest { logon_flags: 1, open_flags: 0x0100_000c, store_state: 0, essdn };
     let logon = Request::new(0, RequestBody::Logon(logon));
-    let answer = session.execute(&buffer(&[logon.clone()], 1), ROOM).await.expect("a logon");
+    let answer = session.execute(&buffer(core::slice::from_ref(&logon), 1), ROOM).await.expect("a logon");
     let answer = RopBuffer::from_bytes(answer.first().expect("a payload")).expect("a ROP buffer");
     let responses = read_responses(&answer.rops, core::slice::from_ref(&logon), |_| Vec::new());
     let responses = responses.expect("a response");

@@ -1,6 +1,6 @@
 //! Fuzzing on a stable toolchain: coverage by the compiler's own pass, libFuzzer by libfuzzer-sys.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -45,10 +45,6 @@ pub fn short() -> Result<()> {
 }
 
 fn all(effort: Effort, wanted: &[String]) -> Result<()> {
-    let known = targets()?;
-    if let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) {
-        bail!("no fuzz target {unknown}; there are: {}", known.join(", "));
-    }
     if !run::answers("g++", &["--version"]) {
         println!("\n!!! NOT RUN: the fuzz targets: libFuzzer needs g++. Debian: apt-get install g++");
         if run::in_ci() {
@@ -63,21 +59,24 @@ fn all(effort: Effort, wanted: &[String]) -> Result<()> {
         run::cargo()
             .args(["build", "--quiet", "--locked", "--package", "watertight-fuzz", "--features", "fuzzing"])
             // With a target named, the flags reach neither build scripts nor macros.
-            .args(known.iter().flat_map(|name| ["--bin", name]))
-            .args(["--profile", "fuzz", "--target", &host, "--target-dir"])
+            .args(["--bin", "oracles", "--profile", "fuzz", "--target", &host, "--target-dir"])
             .arg(&dir)
             .env("RUSTFLAGS", COVERAGE),
     )?;
-    let programs = dir.join(&host).join("fuzz");
-    let mut seeds = run::cargo();
-    seeds.args(["run", "--quiet", "--locked", "--package", "watertight-fuzz", "--bin", "seeds", "--"]);
-    run::run(seeds.arg(dir.join("seeds")))?;
-    println!("fuzz: built in {} s", start.elapsed().as_secs());
+    let program = dir.join(&host).join("fuzz/oracles");
+    let seeds = dir.join("seeds");
+    std::fs::remove_dir_all(&seeds).ok();
+    run::run(Command::new(&program).env("WATERTIGHT_SEEDS", &seeds))?;
+    let known = directories(&seeds)?;
+    println!("fuzz: built after {} s", start.elapsed().as_secs());
+    if let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) {
+        bail!("no fuzz target {unknown}; there are: {}", known.join(", "));
+    }
     let todo: Vec<&String> = known.iter().filter(|name| wanted.is_empty() || wanted.contains(name)).collect();
-    let crashed = side_by_side(&todo, |target| one(target, effort, &programs.join(target), &dir))?;
+    let failed = side_by_side(&todo, |target| one(target, effort, &program, &dir))?;
     println!("fuzz: {} targets after {} s", todo.len(), start.elapsed().as_secs());
-    if !crashed.is_empty() {
-        bail!("{} failed; the inputs are in fuzz/artifacts", crashed.join(", "));
+    if !failed.is_empty() {
+        bail!("{} failed; the inputs are in fuzz/artifacts", failed.join(", "));
     }
     Ok(())
 }
@@ -114,6 +113,7 @@ fn one(target: &str, effort: Effort, program: &Path, dir: &Path) -> Result<bool>
     let artifacts = run::root().join("fuzz/artifacts").join(target);
     let seeds = dir.join("seeds").join(target);
     let mut command = Command::new(program);
+    command.env("WATERTIGHT_ORACLE", target);
     let corpus = match effort {
         Effort::Seconds(seconds) => {
             command.arg(format!("-max_total_time={seconds}"));
@@ -149,15 +149,11 @@ fn one(target: &str, effort: Effort, program: &Path, dir: &Path) -> Result<bool>
     Ok(false)
 }
 
-/// The targets are the files of fuzz/fuzz_targets.
-fn targets() -> Result<Vec<String>> {
-    let dir: PathBuf = run::root().join("fuzz/fuzz_targets");
+/// Every target has its directory of seeds.
+fn directories(dir: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(&dir).with_context(|| dir.display().to_string())? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "rs") {
-            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-        }
+    for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort();
     Ok(names)

@@ -1,3 +1,0 @@
-//! See the oracle `http_body`.
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| watertight_fuzz::http_body(data));
