@@ -15,6 +15,7 @@ mod out;
 mod plain;
 mod sample;
 mod secret;
+mod words;
 
 use std::process::ExitCode;
 

@@ -12,6 +12,7 @@ use crate::data;
 use crate::exit::Exit;
 use crate::import::{Limits, Mail, Options, Report, import};
 use crate::out::say;
+use crate::words::counted;
 
 /// How many of the skipped are listed one by one on a terminal.
 const LISTED: usize = 50;
@@ -88,13 +89,13 @@ fn print(report: &Report, elapsed: Duration, common: &Common) {
         return;
     }
     say!(
-        "{} messages imported ({}, {seconds:.1} s, {} a second), {} there already, {} skipped, {} folders",
-        report.imported,
+        "{} imported ({}, {seconds:.1} s, {} a second), {} there already, {} skipped, {}",
+        counted(report.imported, "message"),
         HumanBytes(report.bytes),
         rate(report.imported, seconds.max(0.001)),
         report.already,
         report.skipped.len(),
-        report.folders,
+        counted(report.folders, "folder"),
     );
     for (place, reason) in report.skipped.iter().take(LISTED) {
         say!("skipped {place}: {reason}");

@@ -8,6 +8,7 @@ use watertight_store::{CheckReport, Damage};
 use crate::cli::{Common, Store, StoreBackup, StoreCheck};
 use crate::exit::Exit;
 use crate::out::say;
+use crate::words::counted;
 
 /// Runs the command.
 pub fn run(command: &Store, common: &Common) -> Result<Exit> {
@@ -25,12 +26,12 @@ fn check(args: &StoreCheck, common: &Common) -> Result<Exit> {
     } else {
         if !common.quiet {
             say!(
-                "{} mailboxes, {} folders, {} messages, {}, {} large values",
-                report.mailboxes,
-                report.folders,
-                report.messages,
+                "{}, {}, {}, {}, {}",
+                counted(report.mailboxes, "mailbox"),
+                counted(report.folders, "folder"),
+                counted(report.messages, "message"),
                 HumanBytes(report.bytes),
-                report.large_values
+                counted(report.large_values, "large value")
             );
             report.notes.iter().for_each(|note| say!("note: {}: {}", note.file, note.what));
         }
@@ -67,7 +68,7 @@ fn backup(args: &StoreBackup, common: &Common) -> Result<Exit> {
     if common.json {
         say!("{}", json!({"version": 1, "mailboxes": mailboxes}));
     } else if !common.quiet {
-        say!("{mailboxes} mailboxes copied to {}", args.to.display());
+        say!("{} copied to {}", counted(mailboxes, "mailbox"), args.to.display());
     }
     Ok(Exit::Done)
 }

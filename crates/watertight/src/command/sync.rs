@@ -19,6 +19,7 @@ use crate::cli::{Common, Sync};
 use crate::exit::{Exit, Failure};
 use crate::out::say;
 use crate::secret;
+use crate::words::counted;
 use progress::{Bars, time};
 
 /// Runs the command.
@@ -190,11 +191,11 @@ fn print(report: &Report, args: &Sync, common: &Common) -> Result<()> {
         return Ok(());
     }
     say!(
-        "{}{}; {} folders, {} requests, {} received, {} sent, {}",
+        "{}{}; {}, {}, {} received, {} sent, {}",
         if args.dry_run { "would do: " } else { "" },
         tally(report),
-        report.folders,
-        report.requests,
+        counted(report.folders, "folder"),
+        counted(report.requests, "request"),
         HumanBytes(report.bytes_received),
         HumanBytes(report.bytes_sent),
         time(Duration::from_secs_f64(report.seconds.max(0.0))),
