@@ -154,12 +154,15 @@ impl Contexts {
     ///
     /// # Errors
     /// [`ResponseCode::InvalidContextCookie`] for a value that is no cookie of ours,
-    /// [`ResponseCode::ContextNotFound`] for a context that is not there or belongs to somebody else.
+    /// [`ResponseCode::ContextNotFound`] for a context that is not there, [`ResponseCode::NoPrivilege`] for one that
+    /// belongs to somebody else.
     pub fn find(&self, cookie: &str, account: &Account) -> Result<Arc<Context>, ResponseCode> {
         let id = ContextId::parse(cookie).ok_or(ResponseCode::InvalidContextCookie)?;
         let found = lock(&self.inner).by_id.get(&id).cloned();
-        let context =
-            found.filter(|c| c.account.name == account.name).ok_or(ResponseCode::ContextNotFound)?;
+        let context = found.ok_or(ResponseCode::ContextNotFound)?;
+        if context.account.name != account.name {
+            return Err(ResponseCode::NoPrivilege);
+        }
         let now = self.clock.now();
         let expired = {
             let mut state = lock(&context.state);

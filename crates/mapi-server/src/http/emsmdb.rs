@@ -99,7 +99,10 @@ fn find(front: &Front, account: &Account, head: &Head) -> Result<Arc<Context>, R
         .context
         .as_deref()
         .ok_or((ResponseCode::MissingCookie, "The session context cookie is missing."))?;
-    front.contexts.find(cookie, account).map_err(|code| (code, "The session context is not found."))
+    front.contexts.find(cookie, account).map_err(|code| match code {
+        ResponseCode::NoPrivilege => (code, "The session context is somebody else's."),
+        code => (code, "The session context is not found."),
+    })
 }
 
 async fn connect(

@@ -152,8 +152,8 @@ async fn a_context_belongs_to_who_made_it() {
     owner.connect().await;
     let mut other = bed.client("u4").await;
     other.cookies.clone_from(&owner.cookies);
-    assert_eq!(other.execute().await.code(), 10);
-    assert_eq!(other.post("Disconnect", &[]).await.code(), 10);
+    assert_eq!(other.execute().await.code(), 11);
+    assert_eq!(other.post("Disconnect", &[]).await.code(), 11);
     // Connect with the cookies of somebody else does not end their context.
     other.connect().await;
     assert_eq!(bed.held("session contexts"), 2);
