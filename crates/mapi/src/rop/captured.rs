@@ -188,6 +188,14 @@ fn worked_examples() {
     let requests = read_requests(&bytes).unwrap();
     assert!(matches!(&requests[1].body, RequestBody::QueryRows(q) if q.row_count == 50 && q.forward_read.0));
     assert_eq!(rewritten_requests(&requests), bytes);
+    // [MS-OXCPRPT] 4: RopSetProperties of PidTagSubjectPrefix and PidTagNormalizedSubject.
+    let mut bytes = vec![0x0a, 0, 0, 0x24, 0, 2, 0, 0x1f, 0, 0x3d, 0, 0, 0, 0x1f, 0, 0x1d, 0x0e];
+    bytes.extend("Hello World\0".encode_utf16().flat_map(u16::to_le_bytes));
+    let requests = read_requests(&bytes).unwrap();
+    let RequestBody::SetProperties(set) = &requests[0].body else { panic!() };
+    let values: Vec<_> = set.values.iter().map(|v| (v.tag.0, v.value.clone())).collect();
+    assert_eq!(values, [(0x003d_001f, "".into()), (0x0e1d_001f, "Hello World".into())]);
+    assert_eq!(rewritten_requests(&requests), bytes);
     // [MS-OXCFOLD] 4.7.2: a hierarchy table of 21 rows.
     let bytes = [4, 2, 0, 0, 0, 0, 0x15, 0, 0, 0];
     let request = Request::new(
