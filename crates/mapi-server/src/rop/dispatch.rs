@@ -55,7 +55,10 @@ impl Session {
 
             B::OpenMessage(body) => self.rop_open_message(request, body, limit).await,
             B::CreateMessage(body) => self.rop_create_message(request, body).await,
-            B::SaveChangesMessage(body) => self.rop_save_changes_message(request, handle, body).await,
+            B::SaveChangesMessage(body) => {
+                self.settle_streams(request, handle).await?;
+                self.rop_save_changes_message(request, handle, body).await
+            }
             B::SetMessageReadFlag(body) => self.rop_set_message_read_flag(request, handle, body).await,
             B::ModifyRecipients(body) => self.rop_modify_recipients(request, handle, body),
             B::RemoveAllRecipients(_) => self.rop_remove_all_recipients(request, handle),
@@ -66,7 +69,10 @@ impl Session {
             B::OpenAttachment(body) => self.rop_open_attachment(request, handle, body),
             B::CreateAttachment(_) => self.rop_create_attachment(request, handle),
             B::DeleteAttachment(body) => self.rop_delete_attachment(request, handle, body),
-            B::SaveChangesAttachment(_) => self.rop_save_changes_attachment(request, handle),
+            B::SaveChangesAttachment(_) => {
+                self.settle_streams(request, handle).await?;
+                self.rop_save_changes_attachment(request, handle)
+            }
             B::OpenEmbeddedMessage(body) => self.rop_open_embedded_message(request, handle, body, limit),
 
             B::GetPropertiesSpecific(body) => {
@@ -123,17 +129,26 @@ impl Session {
     }
 
     /// RopRelease — [MS-OXCROPS] 3.2.5.3. Releasing a logon releases all that was opened through it.
-    pub(super) fn rop_release(&mut self, request: &Request, handles: &[u32]) {
+    pub(super) async fn rop_release(&mut self, request: &Request, handles: &[u32]) {
         debug_assert_eq!(request.id(), RopId::Release, "only RopRelease comes here");
         let Some(&handle) = handles.get(usize::from(request.index)) else { return };
         if self.handles.get(request.logon_id, handle).is_err() {
             return;
         }
-        if let Some(slot) = self.handles.release(handle)
-            && matches!(slot.object, Object::Logon)
-        {
-            self.handles.release_logon(slot.logon_id);
-            self.logons.remove(&slot.logon_id);
+        let Some(slot) = self.handles.release(handle) else { return };
+        match slot.object {
+            Object::Logon => {
+                self.handles.release_logon(slot.logon_id);
+                self.logons.remove(&slot.logon_id);
+            }
+            Object::Stream(mut stream) => {
+                let Some(logon) = self.logons.get(&slot.logon_id) else { return };
+                // Errors of this ROP are not sent back.
+                if let Err(code) = stream.settle(logon, self.origin.code_page).await {
+                    tracing::debug!(%code, "what was written to a stream is lost");
+                }
+            }
+            _ => {}
         }
     }
 }

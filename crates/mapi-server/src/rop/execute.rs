@@ -138,7 +138,7 @@ impl Session {
         full: usize,
     ) -> Result<Option<(Vec<u8>, RopResponse)>, usize> {
         if matches!(request.body, RequestBody::Release(_)) {
-            self.rop_release(request, handles);
+            self.rop_release(request, handles).await;
             return Ok(None);
         }
         let index = response_index(request);

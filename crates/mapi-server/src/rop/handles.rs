@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use watertight_ledger::{Entry, Kind, Ledger};
 use watertight_mapi::{MapiCode, rop::INVALID_HANDLE};
 
-use super::object::Object;
+use super::{object::Object, stream::Stream};
 
 /// The most objects that one session may hold open.
 const MOST: usize = 2048;
@@ -72,6 +72,15 @@ impl Handles {
             Some(slot) if slot.logon_id == logon_id => Ok(&mut slot.object),
             _ => Err(MapiCode::NullObject),
         }
+    }
+
+    /// The streams that are open in a logon.
+    pub(super) fn streams_mut(&mut self, logon_id: u8) -> impl Iterator<Item = &mut Stream> {
+        let slots = self.slots.values_mut().filter(move |slot| slot.logon_id == logon_id);
+        slots.filter_map(|slot| match &mut slot.object {
+            Object::Stream(stream) => Some(&mut **stream),
+            _ => None,
+        })
     }
 
     /// Lets go of an object.

@@ -241,6 +241,24 @@ impl Stream {
         }
     }
 
+    /// Whether it is over a property of that object.
+    fn is_of(&self, object: &Object) -> bool {
+        match (&self.owner, object) {
+            (Owner::Message(own), Object::Message(other)) => Arc::ptr_eq(own, other),
+            (Owner::Attachment(own), Object::Attachment(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+
+    /// What was written to a property of a message or attachment needs no RopCommitStream: that is for folders
+    /// (2.2.18).
+    pub(super) async fn settle(&mut self, logon: &Logon, code_page: u32) -> Result<(), MapiCode> {
+        match &self.owner {
+            Owner::Folder(_) => Ok(()),
+            Owner::Message(_) | Owner::Attachment(_) => self.commit(logon, code_page).await,
+        }
+    }
+
     /// Puts the value into the object; it reaches the store when that is saved (folders at once).
     async fn commit(&mut self, logon: &Logon, code_page: u32) -> Result<(), MapiCode> {
         if !self.dirty {
@@ -300,6 +318,20 @@ fn bytes_of(value: &PropValue, tag: PropTag, code_page: u32) -> Option<Vec<u8>> 
 }
 
 impl Session {
+    /// Before a message or attachment is saved: what was written to its streams belongs to it.
+    pub(super) async fn settle_streams(&mut self, request: &Request, handle: u32) -> Result<(), MapiCode> {
+        let logon = self.logon(request)?;
+        let object = match self.handles.get(request.logon_id, handle)? {
+            Object::Message(message) => Object::Message(Arc::clone(message)),
+            Object::Attachment(attachment) => Object::Attachment(Arc::clone(attachment)),
+            _ => return Ok(()),
+        };
+        for stream in self.handles.streams_mut(request.logon_id).filter(|stream| stream.is_of(&object)) {
+            stream.settle(&logon, self.origin.code_page).await?;
+        }
+        Ok(())
+    }
+
     fn stream(&mut self, request: &Request, handle: u32) -> Result<&mut Stream, MapiCode> {
         match self.handles.get_mut(request.logon_id, handle)? {
             Object::Stream(stream) => Ok(stream),

@@ -358,6 +358,31 @@ async fn large_attachments_go_through_streams() {
 }
 
 #[tokio::test]
+async fn what_was_written_to_a_stream_of_a_message_needs_no_commit() {
+    let mut client = Client::new().await;
+    let (logon, info) = client.logon().await;
+    let inbox = info.folder_ids.0[4];
+    let open =
+        |mode| B::OpenStream(OpenStreamRequest { tag: tags::HTML, output_index: 1, open_mode_flags: mode });
+    let write = |bytes: Vec<u8>| B::WriteStream(WriteStreamRequest { data: Bytes16(bytes) });
+    let message = client.create_message(logon, inbox).await;
+    let stream = client.ok(message, open(2)).await.0;
+    client.ok(stream, write(vec![b'a'; 40_000])).await;
+    let id = client.save(message).await;
+    // The stream is still open; once more, and released before the message is saved.
+    client.ok(stream, write(vec![b'b'; 40_000])).await;
+    client.release(stream).await;
+    let saved = client.open_message(logon, inbox, id).await;
+    let (_, R::OpenStream(opened)) = client.ok(saved, open(0)).await else { panic!() };
+    assert_eq!(opened.stream_size, 40_000);
+    client.save(message).await;
+    let saved = client.open_message(logon, inbox, id).await;
+    let (stream, R::OpenStream(opened)) = client.ok(saved, open(0)).await else { panic!() };
+    assert_eq!(opened.stream_size, 80_000);
+    client.release(stream).await;
+}
+
+#[tokio::test]
 async fn a_folder_is_synchronized_and_then_nothing_is_new() {
     let mut client = Client::new().await;
     let (logon, answer) = client.logon().await;
