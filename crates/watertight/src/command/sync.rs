@@ -29,8 +29,9 @@ pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
     let password = password(args)?;
     let credentials = Credentials::new(args.user.clone(), password.as_str()).map_err(|e| client(e.into()))?;
     let ledger = Ledger::new("watertight");
-    let report = on_runtime(2, sync(args, common, endpoint, &credentials, &ledger))?;
-    print(&report, args, common)?;
+    let bars = Arc::new(Bars::new(common.quiet || common.json, args.dry_run && !common.json));
+    let report = on_runtime(2, sync(args, &bars, endpoint, &credentials, &ledger))?;
+    print(&report, bars.folders(), args, common)?;
     Ok(if report.left_out.is_empty() { Exit::Done } else { Exit::Partial })
 }
 
@@ -72,7 +73,7 @@ fn encoded(text: &str) -> String {
 
 async fn sync(
     args: &Sync,
-    common: &Common,
+    bars: &Arc<Bars>,
     endpoint: Endpoint,
     credentials: &Credentials,
     ledger: &Ledger,
@@ -83,7 +84,7 @@ async fn sync(
     let options = Options { tls_ca: args.tls_ca.clone(), ..Options::default() };
     let connector = Connector::new(endpoint, credentials, options, ledger).map_err(client)?;
     let result = tokio::select! {
-        result = synchronized(args, common, &connector, ledger) => result,
+        result = synchronized(args, &connector, bars, ledger) => result,
         _ = terminate.recv() => Err(anyhow!(STOPPED)),
         _ = interrupt.recv() => Err(anyhow!(STOPPED)),
     };
@@ -102,8 +103,8 @@ const STOPPED: &str = "stopped; what was done is kept, and the next run goes on 
 /// The run, and what finding the mailbox cost before it.
 async fn synchronized(
     args: &Sync,
-    common: &Common,
     connector: &Connector,
+    bars: &Arc<Bars>,
     ledger: &Ledger,
 ) -> Result<(Report, Traffic)> {
     let dn = match &args.user_dn {
@@ -119,7 +120,7 @@ async fn synchronized(
     let mut options = usual(ledger);
     options.allow_mass_delete = args.allow_mass_delete;
     options.dry_run = args.dry_run;
-    options.progress = Arc::new(Bars::new(common.quiet || common.json, args.dry_run && !common.json));
+    options.progress = Arc::<Bars>::clone(bars);
     let config = Config {
         maildir: args.maildir.clone(),
         connections: args.connections.into(),
@@ -182,7 +183,7 @@ fn client(error: watertight_mapi_client::Error) -> anyhow::Error {
     anyhow!(Failure { exit, what: error.to_string(), cure: None })
 }
 
-fn print(report: &Report, args: &Sync, common: &Common) -> Result<()> {
+fn print(report: &Report, folders: Vec<String>, args: &Sync, common: &Common) -> Result<()> {
     if common.json {
         say!("{}", serde_json::to_string(report)?);
         return Ok(());
@@ -193,7 +194,7 @@ fn print(report: &Report, args: &Sync, common: &Common) -> Result<()> {
     say!(
         "{}{}; {}, {}, {} received, {} sent, {}",
         if args.dry_run { "would do: " } else { "" },
-        tally(report),
+        with_folders(tally(report), folders),
         counted(report.folders, "folder"),
         counted(report.requests, "request"),
         HumanBytes(report.bytes_received),
@@ -205,6 +206,15 @@ fn print(report: &Report, args: &Sync, common: &Common) -> Result<()> {
     }
     Ok(())
 }
+
+fn with_folders(tally: String, mut folders: Vec<String>) -> String {
+    if folders.is_empty() || tally != NOTHING {
+        folders.insert(0, tally);
+    }
+    folders.join(", ")
+}
+
+const NOTHING: &str = "nothing changed";
 
 /// What was done, in words.
 pub fn tally(report: &Report) -> String {
@@ -219,12 +229,24 @@ pub fn tally(report: &Report) -> String {
     ];
     let parts: Vec<String> =
         done.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    if parts.is_empty() { "nothing changed".into() } else { parts.join(", ") }
+    if parts.is_empty() { NOTHING.into() } else { parts.join(", ") }
 }
 
 #[cfg(test)]
 mod tests {
+    use watertight_sync::{Action, Progress};
+
     use super::*;
+
+    #[test]
+    fn folders_count_as_changes() {
+        let bars = Bars::new(true, false);
+        assert_eq!(with_folders(NOTHING.into(), bars.folders()), NOTHING);
+        let (from, folder) = (".A".to_owned(), "B".to_owned());
+        bars.action(&Action::RenameFolder { from, folder });
+        assert_eq!(with_folders(NOTHING.into(), bars.folders()), "1 renamed folder");
+        assert_eq!(with_folders("2 new".into(), bars.folders()), "2 new, 1 renamed folder");
+    }
 
     #[test]
     fn the_server_alone_is_enough() {

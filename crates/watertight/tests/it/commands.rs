@@ -117,6 +117,10 @@ fn failures_have_their_exit_status_and_a_cure() {
     assert_eq!(wrong.code(), Some(3), "{}", wrong.stderr);
     assert!(wrong.stderr.contains("password"), "{}", wrong.stderr);
     assert_eq!(sync("nobody", "password", &server.url).code(), Some(3));
+    let mut asked = watertight();
+    asked.args(["sync", "--user", "anna", "--server", &server.url, "--maildir"]).arg(&mail);
+    let empty = ended(asked.env("WATERTIGHT_PASSWORD", ""));
+    assert!(empty.stderr.contains("WATERTIGHT_PASSWORD is empty"), "{}", empty.stderr);
     let mut signing_in = house.sync(&server.url, &mail);
     let unknown = ended(signing_in.args(["--user-dn", "/o=nowhere/cn=nobody"]));
     assert_eq!(unknown.code(), Some(3), "{}", unknown.stderr);

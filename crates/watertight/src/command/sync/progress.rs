@@ -1,7 +1,7 @@
 //! How a run looks while it goes on.
 
 use std::collections::HashMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub struct Bars {
     list: bool,
     /// Nothing but warnings.
     quiet: bool,
+    /// Folders that were made, renamed, removed.
+    moved: Mutex<[u64; 3]>,
 }
 
 impl Bars {
@@ -31,7 +33,18 @@ impl Bars {
             shown: !quiet && !list && std::io::stderr().is_terminal(),
             list,
             quiet,
+            moved: Mutex::default(),
         }
+    }
+
+    /// What happened to folders, in words; nothing when nothing did.
+    pub fn folders(&self) -> Vec<String> {
+        let counts = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = counts.iter().zip(["new", "renamed", "removed"]);
+        words
+            .filter(|(n, _)| **n > 0)
+            .map(|(n, what)| format!("{n} {what} {}", if *n == 1 { "folder" } else { "folders" }))
+            .collect()
     }
 
     fn with(&self, folder: &str, f: impl FnOnce(&ProgressBar)) {
@@ -43,7 +56,7 @@ impl Bars {
     fn line(&self, text: String) {
         // Above the bars, where there are any.
         if !self.shown || self.bars.println(&text).is_err() {
-            eprintln!("{text}");
+            let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
 }
@@ -78,6 +91,17 @@ impl Progress for Bars {
     }
 
     fn action(&self, action: &Action) {
+        let kind = match action {
+            Action::AddFolder { .. } => Some(0),
+            Action::RenameFolder { .. } => Some(1),
+            Action::RemoveFolder { .. } => Some(2),
+            _ => None,
+        };
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(n) = kind.and_then(|kind: usize| moved.get_mut(kind)) {
+            *n = n.saturating_add(1);
+        }
+        drop(moved);
         if self.list {
             say!("{action}");
         }
