@@ -55,8 +55,7 @@ async fn pass(
     let asked: Vec<(Fid, &State)> = ids.into_iter().zip(&states).collect();
     let downloads = logon.sync_contents_of(&asked, &SyncOptions::default()).await?;
     drop(asked);
-    drop(states);
-    for download in downloads {
+    for (download, asked) in downloads.into_iter().zip(states) {
         let Some((folder, run)) = waiting.pop_front() else { break };
         let (run, result) = match download {
             Ok(download) => one(run, download).await?,
@@ -74,6 +73,10 @@ async fn pass(
             }
             Err(e) => {
                 if let Some(run) = run {
+                    // A connection that breaks again and again still brings all, a part each time.
+                    if *run.state() != asked {
+                        mailbox.progressed();
+                    }
                     waiting.push_front((folder, run));
                 }
                 return Err(e.into());

@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Stdio;
 
 use rustix::process::{Signal, kill_process};
@@ -141,6 +141,46 @@ fn failures_have_their_exit_status_and_a_cure() {
     let foreign = sync("anna", "password", &server.url);
     assert_eq!(foreign.code(), Some(1), "{}", foreign.stderr);
     assert_eq!(fs::read(mail.join("letter")).unwrap(), b"mine");
+    server.stop();
+}
+
+/// A way to a server that breaks each connection after so many bytes of answers.
+fn breaking(server: (String, String), after: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut server = TcpStream::connect(format!("{}:{}", server.0, server.1)).unwrap();
+            let (mut asking, mut asked) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut asking, &mut asked));
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut server.by_ref().take(after as u64), &mut client);
+                let _ = client.shutdown(Shutdown::Both);
+                let _ = server.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn a_connection_that_breaks_again_and_again_brings_all_in_the_end() {
+    let house = House::new();
+    let source = house.path("source");
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(source.join(part)).unwrap();
+    }
+    for i in 0..30 {
+        let text = format!("Subject: number {i}\n\n{}", format!("a line of message {i}\n").repeat(2000));
+        fs::write(source.join(format!("cur/{i}.M{i}.test:2,S")), text).unwrap();
+    }
+    ended(&mut house.import(&[source])).good();
+    let server = house.serve(&[]);
+    let url = breaking(server.address(), 600_000);
+    let mail = house.path("mail");
+    let report = ended(&mut house.sync(&url, &mail)).good().json();
+    assert_eq!((report["added"].as_u64(), count(&mail)), (Some(30), 30), "{report}");
     server.stop();
 }
 
