@@ -145,7 +145,7 @@ fn failures_have_their_exit_status_and_a_cure() {
 }
 
 /// A way to a server that breaks each connection after so many bytes of answers.
-fn breaking(server: (String, String), after: usize) -> String {
+fn breaking(server: (String, String), after: u64) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -155,7 +155,7 @@ fn breaking(server: (String, String), after: usize) -> String {
             let (mut asking, mut asked) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut asking, &mut asked));
             std::thread::spawn(move || {
-                let _ = std::io::copy(&mut server.by_ref().take(after as u64), &mut client);
+                let _ = std::io::copy(&mut server.by_ref().take(after), &mut client);
                 let _ = client.shutdown(Shutdown::Both);
                 let _ = server.shutdown(Shutdown::Both);
             });
