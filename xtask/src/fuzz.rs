@@ -24,24 +24,30 @@ enum Effort {
     Inputs(u32, u32),
 }
 
-/// `[--seconds N] [TARGET…]`
+/// What CI does with each target.
+const SHORT: Effort = Effort::Inputs(20_000, 10);
+
+/// `[--short | --seconds N] [TARGET…]`
 pub fn fuzz(args: &[String]) -> Result<()> {
-    let mut seconds = 60;
+    let mut effort = Effort::Seconds(60);
     let mut wanted = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         if arg == "--seconds" {
-            seconds = args.next().and_then(|n| n.parse().ok()).context("--seconds needs a number")?;
+            let seconds = args.next().and_then(|n| n.parse().ok()).context("--seconds needs a number")?;
+            effort = Effort::Seconds(seconds);
+        } else if arg == "--short" {
+            effort = SHORT;
         } else {
             wanted.push(arg.clone());
         }
     }
-    all(Effort::Seconds(seconds), &wanted)
+    all(effort, &wanted)
 }
 
 /// The short run of CI: every target, each with the same inputs in every run.
 pub fn short() -> Result<()> {
-    all(Effort::Inputs(5_000, 10), &[])
+    all(SHORT, &[])
 }
 
 fn all(effort: Effort, wanted: &[String]) -> Result<()> {

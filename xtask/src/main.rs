@@ -20,7 +20,8 @@ cargo xtask COMMAND
   ci                            everything that CI checks, in its order
   test [--no-install] [NAME…]   every test; installs peers when root on Debian
   fmt | clippy | layers | deny  one check
-  fuzz [--seconds N] [TARGET…]  fuzz every decoder, or these (default: 60 seconds each)
+  fuzz [--seconds N | --short] [TARGET…]
+                                fuzz every decoder, or these (default: 60 seconds each; --short: as CI does)
   demo                          build the binary as released, and run its demo
   bench sync [--messages N]     side by side with Dovecot and mbsync
 ";
