@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::time::SystemTime;
 
 use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
-use watertight_mapi_client::{cookies_after, retry_after};
+use watertight_mapi_client::{Endpoint, cookies_after, retry_after};
 use watertight_mapi_server::{basic_credentials, request_head};
 
 use crate::{Seed, choice};
@@ -23,7 +23,7 @@ const FIELDS: [&str; 8] = [
 
 /// What the client takes from a response, and the server from a request.
 pub fn http_headers(data: &[u8]) {
-    let Some((what, data)) = choice(data, 4) else { return };
+    let Some((what, data)) = choice(data, 5) else { return };
     match what {
         0 => cookies(data),
         1 => {
@@ -39,7 +39,14 @@ pub fn http_headers(data: &[u8]) {
             assert!(!user.is_empty() && !user.contains(':'));
             assert!(user.len().saturating_add(password.len()) <= data.len());
         }
-        _ => head(data),
+        3 => head(data),
+        _ => {
+            // Where a redirection or an Autodiscover document leads.
+            let Ok(text) = core::str::from_utf8(data) else { return };
+            let Ok(endpoint) = Endpoint::parse(text) else { return };
+            let again = Endpoint::parse(&endpoint.to_string()).expect("as it shows itself");
+            assert_eq!((again.tls(), again.address()), (endpoint.tls(), endpoint.address()));
+        }
     }
 }
 
@@ -76,6 +83,8 @@ pub fn seeds() -> Vec<Seed> {
         seed("cookies", 0, b"MapiContext=12; path=/mapi; Secure\nMapiSequence=3-4\nMapiContext=13\nX="),
         seed("seconds", 1, b"120"),
         seed("date", 1, b"Sun, 06 Nov 1994 08:49:37 GMT"),
+        seed("url", 4, b"https://[2001:db8::1]:8443/mapi/emsmdb/?MailboxId=u@h"),
+        seed("plain url", 4, b"http://127.0.0.1:1"),
         seed("basic", 2, b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
         seed(
             "head",
