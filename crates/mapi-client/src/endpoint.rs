@@ -1,7 +1,7 @@
 //! Where the server is and who signs in.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use base64::Engine as _;
 use http::{HeaderValue, Uri};
@@ -41,7 +41,14 @@ impl Endpoint {
         if authority.as_str().contains('@') {
             return Err(bad("it contains a user name"));
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = match authority.host().strip_prefix('[') {
+            Some(bracketed) => bracketed
+                .strip_suffix(']')
+                .filter(|address| address.parse::<Ipv6Addr>().is_ok())
+                .ok_or_else(|| bad("what stands in brackets is not an address"))?,
+            None => authority.host(),
+        };
+        let host = host.to_owned();
         if host.is_empty() {
             return Err(bad("no host"));
         }
@@ -51,6 +58,7 @@ impl Endpoint {
         let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
         let port = match after_host.strip_prefix(':') {
             Some(port) => port.parse().map_err(|_| bad("the port is not a number below 65536"))?,
+            None if !after_host.is_empty() => return Err(bad("not a URL")),
             None if tls => 443,
             None => 80,
         };
@@ -185,9 +193,18 @@ mod tests {
         for bad in ["http://mail.example.org/", "http://127.0.0.1.example.org/", "http://10.0.0.1/"] {
             assert!(matches!(Endpoint::parse(bad), Err(SetupError::PlainHttp { .. })), "{bad}");
         }
-        for bad in
-            ["", "mail.example.org", "ftp://localhost/", "https:///x", "https://u:p@h/", "https://h:99999/"]
-        {
+        for bad in [
+            "",
+            "mail.example.org",
+            "ftp://localhost/",
+            "https:///x",
+            "https://u:p@h/",
+            "https://h:99999/",
+            "https://[200NN%1]C8443./mapi/emsmdb/",
+            "https://[::1]C8443/",
+            "https://[fe80::1%25eth0]/",
+            "https://[h]/",
+        ] {
             assert!(matches!(Endpoint::parse(bad), Err(SetupError::Url { .. })), "{bad}");
         }
     }
