@@ -220,7 +220,8 @@ Examples:
   watertight sync --server https://mail.example.org --user anna@example.org \\
       --maildir ~/Mail
   watertight sync --server https://mail.example.org --user anna@example.org \\
-      --password-command 'pass mail' --maildir ~/Mail --folder 'INBOX*' --dry-run")]
+      --password-command 'pass mail' --maildir ~/Mail \\
+      --folder 'INBOX*' --dry-run")]
 pub struct Sync {
     /// The server, or the whole address of its MAPI/HTTP endpoint.
     #[arg(long, value_name = "URL")]

@@ -13,7 +13,7 @@ fn help_has_examples_and_usage_errors_are_2() {
         let help = ended(watertight().arg("help").args(command.split(' '))).good();
         assert!(help.stdout.contains("Example"), "{command}: {}", help.stdout);
         // In a terminal of the usual width no example is broken.
-        let examples = help.stdout.split("Example").last().unwrap_or_default();
+        let examples = help.stdout.rsplit("Example").next().unwrap_or_default();
         assert!(examples.lines().all(|line| line.len() <= 80), "{command}: {examples}");
     }
     assert_eq!(ended(watertight().arg("no-such-command")).code(), Some(2));
