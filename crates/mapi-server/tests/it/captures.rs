@@ -20,8 +20,8 @@ fn documented(number: u32) -> Option<u32> {
         28 => 12,
         // Frobnicate; it too leaves the sequence, so that the next request is good.
         31 => 5,
-        // The cookies of somebody else.
-        36 => 10,
+        // The cookies of somebody else: no privilege.
+        36 => 11,
         // After Disconnect.
         50..=52 => 10,
         _ => return None,
