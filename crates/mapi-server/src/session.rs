@@ -22,6 +22,9 @@ pub const CONTEXT_COOKIE: &str = "MapiContext";
 /// The cookie that proves the order of requests.
 pub const SEQUENCE_COOKIE: &str = "MapiSequence";
 
+/// How long a context must have been idle before it makes room for another of the same account.
+const ABANDONED: Duration = Duration::from_secs(120);
+
 /// How many session contexts there may be, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -119,6 +122,9 @@ impl Contexts {
     pub fn create(&self, account: Account, session: rop::Session) -> Option<Arc<Context>> {
         if self.is_full(&account) {
             self.sweep();
+        }
+        if self.is_full(&account) {
+            self.make_room(&account);
         }
         let id = ContextId::random()?;
         let mut salt = [0; 8];
@@ -232,6 +238,22 @@ impl Contexts {
         expired.len()
     }
 
+    /// Ends the context of the account that has been idle longest, when that is longer than [`ABANDONED`]: clients
+    /// that vanished do not keep their account out until their contexts expire. A client that is still there, and
+    /// was only slow, gets [`ResponseCode::ContextNotFound`] and connects again.
+    fn make_room(&self, account: &Account) {
+        let now = self.clock.now();
+        let idle = lock(&self.inner)
+            .by_id
+            .values()
+            .filter(|context| context.account.name == account.name)
+            .filter_map(|context| Some((lock(&context.state).idle(now)?, Arc::clone(context))))
+            .max_by_key(|(idle, _)| *idle);
+        if let Some((_, context)) = idle.filter(|(idle, _)| *idle >= ABANDONED) {
+            self.end(&context);
+        }
+    }
+
     /// Ends all contexts.
     pub fn clear(&self) {
         let all: Vec<_> = lock(&self.inner).by_id.values().cloned().collect();
@@ -287,7 +309,12 @@ impl State {
     }
 
     fn expired(&self, now: Duration, expiry: Duration) -> bool {
-        !self.busy && now.saturating_sub(self.last_used) >= expiry
+        self.idle(now).is_some_and(|idle| idle >= expiry)
+    }
+
+    /// For how long no request has run; `None` while one does.
+    fn idle(&self, now: Duration) -> Option<Duration> {
+        (!self.busy).then(|| now.saturating_sub(self.last_used))
     }
 }
 

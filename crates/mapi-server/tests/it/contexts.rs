@@ -196,6 +196,16 @@ async fn an_account_has_so_many_contexts_and_no_more() {
     let (ok, full) = (MapiCode::Success, MapiCode::TooManySessions);
     assert_eq!(outcomes, [ok, ok, ok, full, ok, ok, full]);
     assert_eq!((bed.held("session contexts"), bed.held("rop sessions")), (5, 5));
+    // Those that were abandoned make room for their own account one by one, long before they expire.
+    bed.clock.advance(Duration::from_secs(120));
+    for _ in 0..3 {
+        bed.client("u3").await.connect().await;
+        assert_eq!((bed.held("session contexts"), bed.held("rop sessions")), (5, 5));
+    }
+    let mut again = bed.client("u3").await;
+    let response = again.post("Connect", &connect_body(&legacy_dn("u3"))).await;
+    let Answer::Success(connected) = ConnectResponse::from_bytes(&response.body()).unwrap() else { panic!() };
+    assert_eq!(connected.error_code, full, "those that are there now were not abandoned");
     // The refusals did not take a place: after expiry there is room again.
     bed.clock.advance(Duration::from_secs(900));
     bed.client("u3").await.connect().await;
