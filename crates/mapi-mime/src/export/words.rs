@@ -108,7 +108,7 @@ fn percent(c: char, mark: char) -> String {
 /// a charset if it is not ASCII.
 pub(super) fn parameter(name: &str, value: &str) -> String {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$&+-.^_`{}~".contains(c);
-    if value.chars().all(|c| (' '..='~').contains(&c)) && value.len() < WIDTH - name.len() {
+    if value.chars().all(|c| (' '..='~').contains(&c)) && name.len() + value.len() < WIDTH {
         return if !value.is_empty() && value.chars().all(token) {
             format!(";\r\n\t{name}={value}")
         } else {
@@ -178,6 +178,16 @@ mod tests {
             assert!(field.split("\r\n").all(|line| line.len() <= 78), "{field}");
             let parsed = mime::MediaType::parse(&field).unwrap();
             assert_eq!(parsed.param("filename").unwrap_or_default(), value, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_whose_name_is_longer_than_a_line_comes_back() {
+        let name = "n".repeat(200);
+        for value in ["", "a.txt", "Übergröße"] {
+            let field = format!("text/plain{}", parameter(&name, value));
+            let parsed = mime::MediaType::parse(&field).unwrap();
+            assert_eq!(parsed.param(&name).unwrap_or_default(), value, "{field}");
         }
     }
 }
