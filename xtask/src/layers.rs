@@ -15,10 +15,13 @@ const TIERS: &[(&str, u8, &str)] = &[
     ("watertight-mapi", 1, "1"),
     ("watertight-store", 2, "2a"),
     ("watertight-mapi-mime", 2, "2a"),
+    ("watertight-soak", 2, "2a"),
     ("watertight-mapi-client", 3, "2b"),
     ("watertight-mapi-server", 3, "2b"),
     ("watertight-sync", 4, "2c"),
+    ("watertight-mail", 4, "2c"),
     ("watertight", 5, "3"),
+    ("watertight-python", 5, "3"),
 ];
 
 /// Tiers from here up may do I/O.

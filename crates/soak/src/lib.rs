@@ -1,0 +1,1 @@
+//! Watches processes, and says whether what they hold stays flat.
