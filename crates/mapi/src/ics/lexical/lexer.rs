@@ -194,14 +194,18 @@ impl Lexer {
         let parsed = read_def(&mut r);
         let consumed = self.rest().len().saturating_sub(r.remaining());
         match parsed {
+            // However the stream is cut, the same names are refused.
+            Ok(_) if consumed > MAX_NAME => Err(self.error("name", WireErrorKind::BadString)),
             Ok(def) => {
                 self.at = self.at.saturating_add(consumed);
                 Ok(Some(def))
             }
-            Err(WireError { kind: WireErrorKind::Truncated { .. } | WireErrorKind::BadString, .. })
-                if self.rest().len() < MAX_NAME =>
-            {
-                Ok(None)
+            Err(WireError { kind: WireErrorKind::Truncated { .. } | WireErrorKind::BadString, .. }) => {
+                if self.rest().len() < MAX_NAME {
+                    Ok(None)
+                } else {
+                    Err(self.error("name", WireErrorKind::BadString))
+                }
             }
             Err(error) => Err(self.error(error.field, error.kind)),
         }

@@ -50,6 +50,43 @@ fn where_the_input_is_cut_makes_no_difference() {
 }
 
 #[test]
+fn a_name_that_is_too_long_is_refused_however_the_input_is_cut() {
+    let named = |len: usize| {
+        let mut bytes = PropTag(0x8012_0003).0.to_le_bytes().to_vec();
+        bytes.extend([7; 16]);
+        bytes.push(1);
+        bytes.extend([b'n', 0].repeat(len));
+        bytes.extend([0, 0]);
+        bytes.extend(5_u32.to_le_bytes());
+        bytes
+    };
+    for (len, accepted) in [(254, true), (500, true), (501, false), (600, false), (5000, false)] {
+        let bytes = named(len);
+        for size in [100, 1023, bytes.len()] {
+            let (mut lexer, mut outcome) = (Lexer::new(), Ok(None));
+            for piece in cut(&bytes, size) {
+                lexer.handle_input(&piece);
+                outcome = lexer.poll();
+                if !matches!(outcome, Ok(None)) {
+                    break;
+                }
+            }
+            match outcome {
+                Ok(Some(_)) => assert!(accepted, "{len} in pieces of {size}"),
+                Ok(None) => panic!("{len} in pieces of {size} gave nothing"),
+                Err(error) => {
+                    assert!(!accepted, "{len} in pieces of {size}");
+                    assert_eq!(
+                        (error.field, error.kind),
+                        ("name", watertight_wire::WireErrorKind::BadString)
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn the_captured_server_splits_where_the_writer_does() {
     // Every buffer of the captures is one that `take` could have given: no atom of ours is split in them.
     for stream in streams().iter().filter(|s| s.buffers.len() > 1) {
