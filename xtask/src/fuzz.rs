@@ -118,7 +118,14 @@ fn side_by_side<'a>(
 fn one(target: &str, effort: Effort, program: &Path, dir: &Path) -> Result<bool> {
     let artifacts = run::root().join("fuzz/artifacts").join(target);
     let seeds = dir.join("seeds").join(target);
-    let mut command = Command::new(program);
+    // libFuzzer's tables go by addresses: where those are random, so are its choices.
+    let mut command = if matches!(effort, Effort::Inputs(..)) && run::answers("setarch", &["-R", "true"]) {
+        let mut command = Command::new("setarch");
+        command.arg("-R").arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
     command.env("WATERTIGHT_ORACLE", target);
     let corpus = match effort {
         Effort::Seconds(seconds) => {
