@@ -24,6 +24,7 @@ cargo xtask COMMAND
                                 fuzz every decoder, or these (default: 60 seconds each; --short: as CI does)
   demo                          build the binary as released, and run its demo
   bench sync [--messages N]     side by side with Dovecot and mbsync
+  bench session                 logon and logoff, side by side with Dovecot
 ";
 
 fn main() -> ExitCode {
