@@ -97,14 +97,10 @@ fn match_at(raw: &[u8], start: usize, data: &[u8]) -> Option<Found> {
         return None;
     }
     let mut rest = raw.get(start..)?;
-    let mut same = true;
     Lines::new(line, eol)
         .push(data, true, &mut |bytes| {
-            match rest.strip_prefix(bytes) {
-                Some(after) => rest = after,
-                None => same = false,
-            }
-            if same { Ok(()) } else { Err(ExportError::TooDeep(0)) }
+            rest = rest.strip_prefix(bytes).ok_or(ExportError::TransportForm)?;
+            Ok(())
         })
         .ok()?;
     Some(Found { start, end: raw.len() - rest.len(), line: u16::try_from(line).ok()?, eol: code })
