@@ -10,6 +10,7 @@ mod command;
 mod data;
 mod exit;
 mod import;
+mod inspect;
 mod log;
 mod out;
 mod plain;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,6 +14,7 @@ use super::on_runtime;
 use crate::cli::{Common, Serve};
 use crate::data;
 use crate::exit::Exit;
+use crate::inspect::Socket;
 use crate::plain::PlainStore;
 
 /// Runs the command.
@@ -28,6 +30,7 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     let store: Arc<dyn Store> = Arc::new(store);
     let store = if args.no_transport_form { Arc::new(PlainStore(store)) } else { store };
     let mut config = ServerConfig::new(args.http);
+    config.contexts.expiry = Duration::from_secs(args.session_timeout.into());
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         let read = |path: &std::path::Path| {
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
@@ -38,15 +41,23 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let server = Server::bind(config, store, &ledger).await?;
+    let inspection = args.inspect.as_deref().map(|path| Socket::bind(path, &ledger)).transpose()?;
     announce(&server.urls(), common)?;
-    server
-        .run(async move {
-            tokio::select! {
-                _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-                _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
-            }
-        })
-        .await;
+    let stopped = async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+    };
+    let serving = server.run(stopped);
+    match inspection {
+        // It answers until the last request has ended.
+        Some(socket) => tokio::select! {
+            () = serving => {}
+            () = socket.run() => {}
+        },
+        None => serving.await,
+    }
     tracing::info!(held = ledger.held(), "stopped");
     Ok(Exit::Done)
 }

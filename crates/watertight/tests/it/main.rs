@@ -4,6 +4,7 @@
 mod commands;
 #[cfg(test)]
 mod harness;
+mod inspect;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
