@@ -75,7 +75,8 @@ pub(crate) fn label_of(codepage: i32) -> Option<&'static str> {
 }
 
 /// Text in a code page; of an unknown one as UTF-8 or Windows-1252.
-pub(crate) fn decode_codepage(bytes: &[u8], codepage: Option<i32>) -> Cow<'_, str> {
+#[must_use]
+pub fn decode_codepage(bytes: &[u8], codepage: Option<i32>) -> Cow<'_, str> {
     decode(bytes, codepage.and_then(label_of))
 }
 

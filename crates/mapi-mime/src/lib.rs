@@ -45,6 +45,7 @@ mod large;
 mod mime;
 pub mod transport;
 
+pub use charset::decode_codepage;
 pub use error::{ExportError, ImportError};
 pub use export::{ExportOptions, Exported, LeftOut, LineEnding, export};
 pub use import::{ImportOptions, import};

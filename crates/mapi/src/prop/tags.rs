@@ -9,6 +9,9 @@ macro_rules! tags {
             pub const $const: PropTag = PropTag::new(PropId($id), PropType::$ty);
         )*
 
+        /// All tags that are named here.
+        pub const ALL: &[PropTag] = &[$($const),*];
+
         /// The name of the tag in [MS-OXPROPS], where it is named here.
         #[must_use]
         pub const fn name(tag: PropTag) -> Option<&'static str> {
@@ -18,6 +21,18 @@ macro_rules! tags {
             }
         }
     };
+}
+
+/// The tag with this name in [MS-OXPROPS], where it is named here; case does not matter, nor whether the name begins
+/// with PidTag.
+#[must_use]
+pub fn by_name(wanted: &str) -> Option<PropTag> {
+    ALL.iter().copied().find(|tag| {
+        name(*tag).is_some_and(|name| {
+            let short = name.strip_prefix("PidTag").unwrap_or(name);
+            name.eq_ignore_ascii_case(wanted) || short.eq_ignore_ascii_case(wanted)
+        })
+    })
 }
 
 tags! {
@@ -233,4 +248,19 @@ tags! {
     META_TAG_INCR_SYNC_GROUP_ID MetaTagIncrSyncGroupId 0x407C I32;
     META_TAG_INCREMENTAL_SYNC_MESSAGE_PARTIAL MetaTagIncrementalSyncMessagePartial 0x407A I32;
     META_TAG_DN_PREFIX MetaTagDnPrefix 0x4008 String8;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found() {
+        for tag in ALL {
+            assert_eq!(by_name(name(*tag).unwrap_or_default()), Some(*tag));
+        }
+        assert_eq!(by_name("subject"), Some(SUBJECT));
+        assert_eq!(by_name("PidTag"), None);
+        assert_eq!(by_name(""), None);
+    }
 }
