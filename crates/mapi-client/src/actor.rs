@@ -5,6 +5,7 @@
 //! is disconnected.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,38 +56,66 @@ impl Executed {
 
 /// What a session context is asked for.
 pub(crate) enum Command {
-    Connect { user_dn: String, reply: oneshot::Sender<Result<SessionInfo, Error>> },
-    Execute { request: RopBuffer, max_rop_out: u32, reply: oneshot::Sender<Result<Executed, Error>> },
-    Release { handle: u32, entry: Entry },
-    Ping { reply: oneshot::Sender<Result<(), Error>> },
-    Disconnect { reply: oneshot::Sender<Result<(), Error>> },
+    Connect {
+        user_dn: String,
+        reply: oneshot::Sender<Result<SessionInfo, Error>>,
+    },
+    Execute {
+        request: RopBuffer,
+        max_rop_out: u32,
+        reply: oneshot::Sender<Result<Executed, Error>>,
+    },
+    Release {
+        handle: u32,
+        entry: Entry,
+    },
+    Ping {
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
+    Disconnect {
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
+    /// The same, and nobody waits for it.
+    End,
 }
 
 /// The way to the task. The session context lives for as long as somebody has one.
 #[derive(Clone)]
-pub(crate) struct Link(mpsc::UnboundedSender<Command>);
+pub(crate) struct Link {
+    sender: mpsc::UnboundedSender<Command>,
+    /// The session context can no longer be used.
+    dead: Arc<AtomicBool>,
+}
 
 /// The task's own way to make a [`Link`], for as long as somebody has one.
-pub(crate) struct WeakLink(mpsc::WeakUnboundedSender<Command>);
+pub(crate) struct WeakLink {
+    sender: mpsc::WeakUnboundedSender<Command>,
+    dead: Arc<AtomicBool>,
+}
 
 impl WeakLink {
     fn upgrade(&self) -> Option<Link> {
-        self.0.upgrade().map(Link)
+        Some(Link { sender: self.sender.upgrade()?, dead: Arc::clone(&self.dead) })
     }
 }
 
 impl Link {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Command>) {
         let (sender, commands) = mpsc::unbounded_channel();
-        (Self(sender), commands)
+        (Self { sender, dead: Arc::default() }, commands)
     }
 
     pub(crate) fn downgrade(&self) -> WeakLink {
-        WeakLink(self.0.downgrade())
+        WeakLink { sender: self.sender.downgrade(), dead: Arc::clone(&self.dead) }
     }
 
     pub(crate) fn send(&self, command: Command) -> Result<(), Error> {
-        self.0.send(command).map_err(|_| Error::Closed)
+        self.sender.send(command).map_err(|_| Error::Closed)
+    }
+
+    /// Whether the session context can be used, as far as is known.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.sender.is_closed() && !self.dead.load(Ordering::Acquire)
     }
 }
 
@@ -177,7 +206,7 @@ impl Actor {
                     let _ = reply.send(result);
                     return;
                 }
-                None => break,
+                Some(Command::End) | None => break,
             }
         }
         self.end().await;
@@ -381,8 +410,12 @@ impl Actor {
     fn judged<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         match &result {
             Ok(_) | Err(Error::Refused { .. } | Error::Busy { .. } | Error::Setup(_)) => {}
-            Err(Error::SessionLost(Lost::Forgotten(_))) => self.stage = Stage::Gone,
+            Err(Error::SessionLost(Lost::Forgotten(_))) => {
+                self.stage = Stage::Gone;
+                self.link.dead.store(true, Ordering::Release);
+            }
             Err(_) => {
+                self.link.dead.store(true, Ordering::Release);
                 if self.stage == Stage::Connected {
                     self.stage = Stage::OutOfStep;
                 }

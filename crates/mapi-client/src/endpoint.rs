@@ -69,6 +69,28 @@ impl Endpoint {
         Ok(Self { tls, host, port, target })
     }
 
+    /// The endpoint of a user's mailbox: where the URL names none, `MailboxId` with the user's name is added, as servers
+    /// expect it — [MS-OXDSCLI] 2.2.4.1.1.2.
+    ///
+    /// # Errors
+    /// As [`Endpoint::parse`].
+    pub fn of_mailbox(url: &str, user: &str) -> Result<Self, SetupError> {
+        let endpoint = Self::parse(url)?;
+        if endpoint.target.contains('?') {
+            return Ok(endpoint);
+        }
+        let mut target = format!("{}?MailboxId=", endpoint.target);
+        for byte in user.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'@' => {
+                    target.push(byte.into());
+                }
+                _ => target.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        Ok(endpoint.with_target(&target))
+    }
+
     /// The same server, another path (and query).
     #[must_use]
     pub fn with_target(&self, target: &str) -> Self {
@@ -215,6 +237,9 @@ mod tests {
         assert_eq!((e.host(), e.port(), e.target()), ("2001:db8::1", 8443, "/mapi/emsmdb/?MailboxId=u@h"));
         assert_eq!(e.host_header(), "[2001:db8::1]:8443");
         assert_eq!(e.to_string(), "https://[2001:db8::1]:8443/mapi/emsmdb/");
+        let mailbox = |url| Endpoint::of_mailbox(url, "Ü&a@h").unwrap().target;
+        assert_eq!(mailbox("https://h"), "/mapi/emsmdb/?MailboxId=%C3%9C%26a@h");
+        assert_eq!(mailbox("https://h/x/?MailboxId=b"), "/x/?MailboxId=b");
         let e = Endpoint::parse("https://h.example").unwrap();
         assert_eq!((e.host_header().as_str(), e.target()), ("h.example", "/mapi/emsmdb/"));
     }

@@ -73,11 +73,16 @@ impl Session {
     /// # Errors
     /// [`Error::SignIn`] when the user may not, or when there is no such mailbox here.
     pub async fn logon(&self, dn: &str) -> Result<Logon, Error> {
+        self.logon_with(dn, 0).await
+    }
+
+    /// The same, with more OpenFlags.
+    pub(crate) async fn logon_with(&self, dn: &str, open_flags: u32) -> Result<Logon, Error> {
         let mut essdn = dn.as_bytes().to_vec();
         essdn.push(0);
         let body = LogonRequest {
             logon_flags: LOGON_PRIVATE,
-            open_flags: OPEN_FLAGS,
+            open_flags: OPEN_FLAGS | open_flags,
             store_state: 0,
             essdn: Bytes16(essdn),
         };

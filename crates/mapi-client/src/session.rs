@@ -118,9 +118,25 @@ impl Session {
     /// # Errors
     /// When the server could not be told. It holds nothing for us all the same, later.
     pub async fn disconnect(self) -> Result<(), Error> {
+        self.close().await
+    }
+
+    /// The same, where others hold the session too.
+    pub(crate) async fn close(&self) -> Result<(), Error> {
         let (reply, done) = oneshot::channel();
         self.link.send(Command::Disconnect { reply })?;
         done.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Ends the session context in the background.
+    pub(crate) fn end(&self) {
+        // It may have ended before.
+        let _ = self.link.send(Command::End);
+    }
+
+    /// Whether the session context can be used, as far as is known here.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.link.is_alive()
     }
 
     pub(crate) fn requester(&self) -> Requester {

@@ -7,7 +7,9 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use watertight_mapi::ics::State;
-use watertight_mapi_client::{Mailbox, SpecialFolder, SyncOptions};
+use watertight_mapi_client::{
+    LogonFlags, Mailbox, Mapi, NoUi, Options, ProfileSet, Profiles, SpecialFolder, SyncOptions,
+};
 use watertight_testkit::replay::{Fault, When};
 
 use crate::kit::{Bench, drain};
@@ -96,6 +98,8 @@ fn futures_may_move_between_threads() {
         sendable(&bench.connector.connect("x"));
         sendable(&bench.connector.discover("x"));
         sendable(&mailbox.logon());
+        let mapi = Mapi::new(Profiles::of(ProfileSet::default()), Options::default(), &bench.ledger);
+        sendable(&mapi.logon_ex(&NoUi, None, None, LogonFlags::empty()));
     }
     fn check_download(
         logon: &watertight_mapi_client::Logon,

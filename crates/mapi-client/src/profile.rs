@@ -1,0 +1,180 @@
+//! Profiles: which mailbox a name stands for.
+//!
+//! They live in `config.toml`, one table each. What opens the mailbox is never in that file: it says where it is.
+//!
+//! ```toml
+//! default = "work"
+//!
+//! [profile.work]
+//! server = "https://mail.example.org/mapi/emsmdb/"
+//! user = "anna@example.org"
+//! password_file = "~/.config/watertight/work.password"
+//! ```
+
+mod file;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use watertight_mapi::MapiCode;
+
+use crate::mapi::error::MapiError;
+use file::Stamp;
+
+/// The longest name of a profile, as MAPILogonEx has it.
+const LONGEST_NAME: usize = 64;
+
+/// A mailbox and the way to it. What is missing may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Profile {
+    /// The URL of the mailbox endpoint, or of the server alone.
+    pub server: Option<String>,
+    /// The user's name.
+    pub user: Option<String>,
+    /// The user's legacy DN; without it, Autodiscover on the server is asked.
+    pub user_dn: Option<String>,
+    /// A file with certificates of authorities that are trusted besides the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// Where the password is.
+    pub secret: Option<Secret>,
+}
+
+/// Where a password is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Secret {
+    /// On the first line of this file, which nobody else may read or write.
+    File(PathBuf),
+    /// On the first line that this shell command prints.
+    Command(String),
+}
+
+/// The profiles that there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProfileSet {
+    /// The name of the default one.
+    pub default: Option<String>,
+    /// All of them, by name.
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+/// Where profiles come from. Clones share what was read.
+#[derive(Clone)]
+pub struct Profiles(Arc<Source>);
+
+enum Source {
+    File { path: PathBuf, read: Mutex<Option<(Stamp, Arc<ProfileSet>)>> },
+    Given(Arc<ProfileSet>),
+}
+
+impl Profile {
+    /// With a server and a user.
+    #[must_use]
+    pub fn new(server: impl Into<String>, user: impl Into<String>) -> Self {
+        Self { server: Some(server.into()), user: Some(user.into()), ..Self::default() }
+    }
+}
+
+impl ProfileSet {
+    /// Reads the text of a `config.toml`; paths in it are relative to `directory`.
+    ///
+    /// # Errors
+    /// MAPI_E_CORRUPT_DATA with the line, for what is no TOML, for unknown keys, and for values of the wrong kind.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, MapiError> {
+        file::parse(text, path)
+    }
+
+    /// The profile of that name.
+    ///
+    /// # Errors
+    /// MAPI_E_NOT_FOUND, with the names that there are.
+    pub fn get(&self, name: &str) -> Result<&Profile, MapiError> {
+        if name.chars().count() > LONGEST_NAME {
+            let text = format!("a profile's name has at most {LONGEST_NAME} characters");
+            return Err(MapiError::new(MapiCode::StringTooLong, text, "check the name"));
+        }
+        self.profiles.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.profiles.keys().map(String::as_str).collect();
+            let next = if known.is_empty() {
+                "there is none yet: write one".to_owned()
+            } else {
+                format!("there is {}", known.join(", "))
+            };
+            MapiError::new(MapiCode::NotFound, format!("there is no profile {name:?}"), next)
+        })
+    }
+}
+
+impl Profiles {
+    /// `$XDG_CONFIG_HOME/watertight/config.toml`, else `~/.config/watertight/config.toml`.
+    ///
+    /// # Errors
+    /// MAPI_E_UNCONFIGURED when there is neither variable.
+    pub fn usual() -> Result<Self, MapiError> {
+        file::usual_path().map(Self::in_file)
+    }
+
+    /// A `config.toml`. It is read when it is needed, and again when it has changed.
+    #[must_use]
+    pub fn in_file(path: impl Into<PathBuf>) -> Self {
+        Self(Arc::new(Source::File { path: path.into(), read: Mutex::new(None) }))
+    }
+
+    /// These, and no file.
+    #[must_use]
+    pub fn of(set: ProfileSet) -> Self {
+        Self(Arc::new(Source::Given(Arc::new(set))))
+    }
+
+    /// The profiles as they are now. A file that is not there has none.
+    ///
+    /// # Errors
+    /// MAPI_E_NO_ACCESS when others can read or write the file, MAPI_E_CORRUPT_DATA (with the line) when it cannot be
+    /// understood, MAPI_E_DISK_ERROR when it cannot be read.
+    pub fn read(&self) -> Result<Arc<ProfileSet>, MapiError> {
+        let (path, read) = match &*self.0 {
+            Source::Given(set) => return Ok(Arc::clone(set)),
+            Source::File { path, read } => (path, read),
+        };
+        let stamp = Stamp::of(path);
+        {
+            let read = read.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((then, set)) = &*read
+                && Some(then) == stamp.as_ref()
+            {
+                return Ok(Arc::clone(set));
+            }
+        }
+        let Some(text) = file::private_text(path, "the profiles")? else {
+            return Ok(Arc::default());
+        };
+        let set = Arc::new(ProfileSet::parse(&text, path)?);
+        if let Some(stamp) = stamp {
+            let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+            *read = Some((stamp, Arc::clone(&set)));
+        }
+        Ok(set)
+    }
+
+    /// The file, where there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &*self.0 {
+            Source::File { path, .. } => Some(path),
+            Source::Given(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Profiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Source::File { path, .. } => write!(f, "Profiles({})", path.display()),
+            Source::Given(set) => write!(f, "Profiles({:?})", set.profiles.keys()),
+        }
+    }
+}
