@@ -15,6 +15,7 @@ mod discover;
 mod download;
 mod endpoint;
 mod error;
+mod export;
 mod folder;
 mod handle;
 mod logon;
@@ -44,6 +45,7 @@ pub use endpoint::{Credentials, Endpoint};
 pub use error::{
     DiscoveryError, Error, ErrorClass, Lost, ProtocolError, ReachError, SetupError, SignInError, TrustError,
 };
+pub use export::{ContentsExporter, Export, ExportError, ExportFlags, HierarchyExporter, Step};
 pub use folder::Folder;
 pub use handle::ServerHandle;
 pub use logon::{Logon, SpecialFolder};

@@ -151,6 +151,8 @@ wire_enum! {
         PartialCompletion = 0x0004_0680,
         /// The position was changed (a warning).
         PositionChanged = 0x0004_0481,
+        /// Incremental synchronization: more steps follow (a warning).
+        SyncProgress = 0x0004_0820,
     }
 }
 
@@ -160,7 +162,11 @@ impl MapiCode {
     pub const fn is_error(self) -> bool {
         !matches!(
             self,
-            Self::Success | Self::ErrorsReturned | Self::PartialCompletion | Self::PositionChanged
+            Self::Success
+                | Self::ErrorsReturned
+                | Self::PartialCompletion
+                | Self::PositionChanged
+                | Self::SyncProgress
         )
     }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use watertight_wire::{Reader, WireError, WireField, Writer, wire_newtype};
+use watertight_wire::{Guid, Reader, WireError, WireField, Writer, wire_newtype};
 
 /// GLOBCNT — [MS-OXCFXICS] 2.2.2.5: a 48-bit counter, six bytes with the most significant first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -125,6 +125,42 @@ wire_id! {
 wire_id! {
     /// CN — [MS-OXCFXICS] 2.2.2.1: identifies a version of an object.
     Cn
+}
+
+/// An identifier that means the same in every logon: a counter of a replica (MID, FID or CN in REPLGUID form).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GlobalId {
+    /// REPLGUID.
+    pub replica: Guid,
+    /// GLOBCNT.
+    pub counter: GlobCnt,
+}
+
+impl GlobalId {
+    /// From its parts.
+    #[must_use]
+    pub const fn new(replica: Guid, counter: GlobCnt) -> Self {
+        Self { replica, counter }
+    }
+
+    /// From the 22 bytes of a GID (PidTagSourceKey) — [MS-OXCDATA] 2.2.1.3.
+    #[must_use]
+    pub fn from_gid(gid: &[u8]) -> Option<Self> {
+        let (guid, counter) = gid.split_first_chunk::<16>()?;
+        Some(Self::new(Guid::from_bytes(*guid), GlobCnt::from_bytes(counter.try_into().ok()?)))
+    }
+}
+
+impl fmt::Display for GlobalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:x}", self.replica, self.counter.value())
+    }
+}
+
+impl fmt::Debug for GlobalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 #[cfg(test)]

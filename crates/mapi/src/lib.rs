@@ -18,5 +18,5 @@ pub mod rop;
 pub mod store;
 
 pub use code::MapiCode;
-pub use id::{Fid, GlobCnt, Mid, ReplId};
+pub use id::{Fid, GlobCnt, GlobalId, Mid, ReplId};
 pub use prop::{PropId, PropName, PropTag, PropType, PropValue};

@@ -38,7 +38,6 @@ mod folder_run;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hierarchy;
-mod ids;
 mod message_name;
 mod plan;
 mod progress;
@@ -56,7 +55,6 @@ pub use error::{SyncError, SyncResult};
 pub use flags::Flags;
 pub use folder_run::FolderRun;
 pub use hierarchy::{FolderChange, HierarchyChanges};
-pub use ids::GlobalId;
 pub use message_name::MessageName;
 pub use plan::Action;
 pub use progress::{Progress, Silent};
@@ -64,6 +62,7 @@ pub use replica::{FolderKey, Options, Replica, SyncFolder};
 pub use report::{LeftOut, Report, Tally};
 pub use spool::Spool;
 pub use synchronizer::{Config, Synchronizer};
+pub use watertight_mapi::GlobalId;
 
 /// The directory of the root that holds what is not mail.
 pub const STATE_DIR: &str = "watertight";

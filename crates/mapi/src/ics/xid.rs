@@ -5,7 +5,7 @@ mod pcl;
 pub use pcl::PredecessorChangeList;
 use watertight_wire::{Guid, Reader, WireError, WireErrorKind};
 
-use crate::GlobCnt;
+use crate::{GlobCnt, GlobalId};
 
 /// XID — [MS-OXCFXICS] 2.2.2.2: a namespace and an identifier in it; also the form of change keys and source keys (GID).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,12 @@ impl Xid {
     #[must_use]
     pub fn counter(&self) -> Option<GlobCnt> {
         Some(GlobCnt::from_bytes(<[u8; 6]>::try_from(self.local_id.as_slice()).ok()?))
+    }
+
+    /// The identifier, when the local id has six bytes.
+    #[must_use]
+    pub fn global(&self) -> Option<GlobalId> {
+        Some(GlobalId::new(self.namespace, self.counter()?))
     }
 
     /// The bytes: sixteen of the namespace, then the local id.

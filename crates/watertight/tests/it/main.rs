@@ -1,7 +1,11 @@
 //! The program as people run it: commands, exit statuses, outputs, and what lies on disk afterwards.
 
 #[cfg(test)]
+mod bed;
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod exporter;
 #[cfg(test)]
 mod harness;
 mod inspect;

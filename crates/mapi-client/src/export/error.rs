@@ -1,0 +1,77 @@
+use watertight_mapi::MapiCode;
+use watertight_mapi::ics::CheckpointError;
+use watertight_mapi::ics::export::ExportFault;
+use watertight_mapi::ics::sink::SinkError;
+
+use crate::error::{Error, ProtocolError};
+
+/// Why an exporter does not do what it was asked for.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// `synchronize` or `update_state` without `config` before it.
+    #[error("the exporter was not configured; call config first")]
+    Unconfigured,
+    /// `synchronize` after it had failed.
+    #[error("the export had failed before; go on with config from update_state")]
+    Interrupted,
+    /// Flags that there are not, or that are for the server alone.
+    #[error("unknown flags {0:#x}")]
+    UnknownFlags(u32),
+    /// Arguments that do not go together.
+    #[error("{0}")]
+    Parameter(&'static str),
+    /// The bytes that were given as a state are not one of this folder.
+    #[error("{0}; begin anew with no state")]
+    State(#[from] CheckpointError),
+    /// The sink failed; this is what it said.
+    #[error("the sink failed: {0}")]
+    Sink(SinkError),
+    /// The server, or the way to it.
+    #[error(transparent)]
+    Client(#[from] Error),
+}
+
+impl ExportError {
+    /// The code that the interface returns for it.
+    #[must_use]
+    pub const fn code(&self) -> MapiCode {
+        match self {
+            // MAPI_E_UNCONFIGURED.
+            Self::Unconfigured => MapiCode::UnconfiguredLogon,
+            // SYNC_E_UNSYNCHRONIZED.
+            Self::Interrupted => MapiCode::SyncIncomplete,
+            Self::UnknownFlags(_) => MapiCode::UnknownFlags,
+            Self::Parameter(_) => MapiCode::InvalidParameter,
+            Self::State(CheckpointError::Foreign { .. }) => MapiCode::InvalidParameter,
+            Self::State(CheckpointError::Version(_)) => MapiCode::VersionMismatch,
+            Self::State(_) => MapiCode::CorruptData,
+            Self::Sink(_) => MapiCode::GeneralFailure,
+            Self::Client(Error::Refused { code, .. }) => *code,
+            Self::Client(Error::Closed) => MapiCode::InvalidObject,
+            Self::Client(Error::Protocol(_)) => MapiCode::CorruptData,
+            Self::Client(Error::Busy { .. }) => MapiCode::ServerBusy,
+            Self::Client(Error::SignIn(_)) => MapiCode::LogonFailed,
+            Self::Client(_) => MapiCode::NetworkError,
+        }
+    }
+
+    /// Whether a new session may succeed where this one failed.
+    #[must_use]
+    pub const fn wants_new_session(&self) -> bool {
+        match self {
+            Self::Client(error) => error.wants_new_session() || matches!(error, Error::Closed),
+            _ => false,
+        }
+    }
+}
+
+impl From<ExportFault> for ExportError {
+    fn from(fault: ExportFault) -> Self {
+        match fault {
+            ExportFault::Sink(error) => Self::Sink(error),
+            ExportFault::Broken => Self::Interrupted,
+            other => Self::Client(ProtocolError::Unexpected(other.to_string()).into()),
+        }
+    }
+}
