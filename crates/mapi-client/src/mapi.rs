@@ -20,7 +20,7 @@ use crate::mapi::flags::LogonFlags;
 use crate::mapi::session::{Core, MapiSession};
 use crate::mapi::ui::LogonUi;
 use crate::options::Options;
-use crate::profile::{ProfileSet, Profiles};
+use crate::profile::{Profile, ProfileSet, Profiles};
 use ways::{Way, Ways};
 
 /// What MAPI programs initialize once: where profiles are, what connections may do, and the shared session. Clones are
@@ -92,9 +92,30 @@ impl Mapi {
     ) -> Result<MapiSession, MapiError> {
         let profile = profile.filter(|name| !name.is_empty());
         flags.check(profile)?;
+        self.logon(logon::Request { mapi: self, ui, profile, given: None, password, flags }).await
+    }
+
+    /// As [`Mapi::logon_ex`], with a profile that is in no file: a temporary one, as MAPI programs make it to log on
+    /// to a server that they know. Flags about the choice of a profile say nothing.
+    ///
+    /// # Errors
+    /// As [`Mapi::logon_ex`].
+    pub async fn logon_with(
+        &self,
+        ui: &dyn LogonUi,
+        profile: &Profile,
+        password: Option<&str>,
+        flags: LogonFlags,
+    ) -> Result<MapiSession, MapiError> {
+        flags.check(Some("given"))?;
+        self.logon(logon::Request { mapi: self, ui, profile: None, given: Some(profile), password, flags })
+            .await
+    }
+
+    async fn logon(&self, logon: logon::Request<'_>) -> Result<MapiSession, MapiError> {
+        let flags = logon.flags;
         let (new, share) =
             (flags.contains(LogonFlags::NEW_SESSION), flags.contains(LogonFlags::ALLOW_OTHERS));
-        let logon = logon::Request { mapi: self, ui, profile, password, flags };
         if new && !share {
             return logon.run().await.map(|core| MapiSession::new(Arc::new(core)));
         }

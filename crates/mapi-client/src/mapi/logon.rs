@@ -25,6 +25,8 @@ pub(super) struct Request<'a> {
     pub(super) mapi: &'a Mapi,
     pub(super) ui: &'a dyn LogonUi,
     pub(super) profile: Option<&'a str>,
+    /// A profile that was given as it is, in place of a name.
+    pub(super) given: Option<&'a Profile>,
     pub(super) password: Option<&'a str>,
     pub(super) flags: LogonFlags,
 }
@@ -90,6 +92,9 @@ impl Request<'_> {
 
     /// The profile, which the user may have to name.
     async fn named(&self) -> Result<(String, Profile), MapiError> {
+        if let Some(given) = self.given {
+            return Ok((String::new(), given.clone()));
+        }
         let set = self.mapi.profiles().read()?;
         if let Some(name) = chosen(&set, self.profile, self.flags)? {
             let profile = set.get(&name)?.clone();
@@ -248,6 +253,7 @@ impl Request<'_> {
         let identity = Identity {
             display_name: session.info().display_name.clone(),
             user: user.to_owned(),
+            server: endpoint.to_string(),
             legacy_dn: dn,
             profile: name.to_owned(),
             mailbox: store.mailbox_guid(),

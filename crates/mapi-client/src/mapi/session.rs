@@ -50,6 +50,8 @@ pub struct Identity {
     pub display_name: String,
     /// The name that was used to sign in.
     pub user: String,
+    /// The server's URL, without its query.
+    pub server: String,
     /// The legacy DN.
     pub legacy_dn: String,
     /// The profile; empty when there is none of that name.
