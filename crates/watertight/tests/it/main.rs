@@ -8,6 +8,7 @@ mod commands;
 mod exporter;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod kills;
