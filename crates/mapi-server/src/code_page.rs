@@ -40,6 +40,11 @@ pub(crate) fn decode(code_page: u32, bytes: &[u8]) -> String {
     encoding(code_page).decode_without_bom_handling(bytes).0.into_owned()
 }
 
+/// Makes text of bytes in a code page that come in pieces.
+pub(crate) fn decoder(code_page: u32) -> encoding_rs::Decoder {
+    encoding(code_page).new_decoder_without_bom_handling()
+}
+
 /// The bytes of a text in a code page; `?` for what it does not have, nothing for a null.
 pub(crate) fn encode(code_page: u32, text: &str) -> Vec<u8> {
     let encoding = encoding(code_page);

@@ -49,6 +49,8 @@ wire_enum! {
         TooManySessions = 0x8004_0112,
         /// The user cancelled.
         UserCancel = 0x8004_0113,
+        /// There is nothing to abort.
+        UnableToAbort = 0x8004_0114,
         /// The network failed.
         NetworkError = 0x8004_0115,
         /// The disk failed.
@@ -143,6 +145,8 @@ wire_enum! {
         TooManyRecipients = 0x0000_0506,
         /// ecDstNullObject: the destination folder is not there.
         DestinationNullObject = 0x0000_0503,
+        /// ecMsgCycle: the message would be copied into itself.
+        MessageCycle = 0x0000_0504,
         /// ecDuplicateDelivery.
         DuplicateDelivery = 0x0000_0469,
         /// Some properties could not be read: errors are in the row (a warning).

@@ -9,8 +9,8 @@ use watertight_mapi::{
         Request, ResponseBody,
         field::Empty,
         message::{
-            CreateAttachmentResponse, DeleteAttachmentRequest, OpenAttachmentRequest,
-            OpenEmbeddedMessageRequest,
+            CreateAttachmentResponse, DeleteAttachmentRequest, GetValidAttachmentsResponse,
+            OpenAttachmentRequest, OpenEmbeddedMessageRequest,
         },
         recipient::OpenEmbeddedMessageResponse,
     },
@@ -44,6 +44,17 @@ impl Session {
         let message = self.message_of(request, handle)?;
         let table = Object::Table(Box::new(Table::attachments(message)));
         Ok(Answer::opens(ResponseBody::GetAttachmentTable(Empty), table))
+    }
+
+    /// RopGetValidAttachments — [MS-OXCMSG] 2.2.3.18.
+    pub(super) fn rop_get_valid_attachments(&self, request: &Request, handle: u32, limit: usize) -> Outcome {
+        let message = self.message_of(request, handle)?;
+        let attachment_ids: Vec<u32> = message.state().content.attachments.iter().map(|a| a.number).collect();
+        if attachment_ids.len() > limit.saturating_sub(8) / 4 {
+            return refused(MapiCode::BufferTooSmall);
+        }
+        let body = GetValidAttachmentsResponse { attachment_ids: attachment_ids.into() };
+        Ok(Answer::of(ResponseBody::GetValidAttachments(body)))
     }
 
     /// RopOpenAttachment — [MS-OXCMSG] 3.2.5.12.
@@ -87,7 +98,7 @@ impl Session {
         Ok(Answer::opens(ResponseBody::CreateAttachment(body), Object::Attachment(Arc::new(object))))
     }
 
-    /// RopDeleteAttachment — [MS-OXCMSG] 3.2.5.14.
+    /// RopDeleteAttachment — [MS-OXCMSG] 3.2.5.15.
     pub(super) fn rop_delete_attachment(
         &self,
         request: &Request,
@@ -108,7 +119,7 @@ impl Session {
         Ok(Answer::of(ResponseBody::DeleteAttachment(Empty)))
     }
 
-    /// RopSaveChangesAttachment — [MS-OXCMSG] 3.2.5.15. It reaches the store when the message is saved.
+    /// RopSaveChangesAttachment — [MS-OXCMSG] 3.2.5.14. It reaches the store when the message is saved.
     pub(super) fn rop_save_changes_attachment(&self, request: &Request, handle: u32) -> Outcome {
         let object = self.attachment_of(request, handle)?;
         if !object.writable {

@@ -5,7 +5,7 @@ use watertight_mapi::{
     rop::{Request, RequestBody, RopId},
 };
 
-use super::{Outcome, Session, object::Object, refused};
+use super::{Outcome, Session, object::Object, property::Which, refused};
 use crate::ics::{CopyFlags, CopyTags};
 
 impl Session {
@@ -27,6 +27,7 @@ impl Session {
         self.handles.get(request.logon_id, handle)?;
         match &request.body {
             B::GetReceiveFolder(body) => self.rop_get_receive_folder(request, body),
+            B::GetReceiveFolderTable(_) => self.rop_get_receive_folder_table(request).await,
             B::GetStoreState(_) => self.rop_get_store_state(request),
             B::LongTermIdFromId(body) => self.rop_long_term_id_from_id(request, body),
             B::IdFromLongTermId(body) => self.rop_id_from_long_term_id(request, body),
@@ -42,6 +43,14 @@ impl Session {
                 self.rop_delete_messages(request, handle, &body.message_ids, true).await
             }
             B::MoveCopyMessages(body) => self.rop_move_copy_messages(request, handle, handles, body).await,
+            B::MoveFolder(body) => self.rop_move_folder(request, handle, handles, body).await,
+            B::CopyFolder(body) => self.rop_copy_folder_tree(request, handle, handles, body).await,
+            B::EmptyFolder(body) => {
+                self.rop_empty_folder(request, handle, body.want_delete_associated.0, false).await
+            }
+            B::HardDeleteMessagesAndSubfolders(body) => {
+                self.rop_empty_folder(request, handle, body.want_delete_associated.0, true).await
+            }
             B::SetReadFlags(body) => self.rop_set_read_flags(request, handle, body).await,
             B::GetHierarchyTable(body) => self.rop_get_hierarchy_table(request, handle, body).await,
             B::GetContentsTable(body) => self.rop_get_contents_table(request, handle, body).await,
@@ -51,7 +60,16 @@ impl Session {
             B::Restrict(body) => self.rop_restrict(request, handle, body).await,
             B::QueryRows(body) => self.rop_query_rows(request, handle, body, limit).await,
             B::QueryPosition(_) => self.rop_query_position(request, handle),
+            B::Abort(_) => self.rop_abort(request, handle),
+            B::GetStatus(_) => self.rop_get_status(request, handle),
             B::SeekRow(body) => self.rop_seek_row(request, handle, body),
+            B::SeekRowBookmark(body) => self.rop_seek_row_bookmark(request, handle, body).await,
+            B::SeekRowFractional(body) => self.rop_seek_row_fractional(request, handle, body),
+            B::CreateBookmark(_) => self.rop_create_bookmark(request, handle),
+            B::FreeBookmark(body) => self.rop_free_bookmark(request, handle, body),
+            B::QueryColumnsAll(_) => self.rop_query_columns_all(request, handle, limit).await,
+            B::FindRow(body) => self.rop_find_row(request, handle, body, limit).await,
+            B::ResetTable(_) => self.rop_reset_table(request, handle).await,
 
             B::OpenMessage(body) => self.rop_open_message(request, body, limit).await,
             B::CreateMessage(body) => self.rop_create_message(request, body).await,
@@ -66,6 +84,7 @@ impl Session {
             B::ReloadCachedInformation(_) => self.rop_reload_cached_information(request, handle, limit),
 
             B::GetAttachmentTable(_) => self.rop_get_attachment_table(request, handle),
+            B::GetValidAttachments(_) => self.rop_get_valid_attachments(request, handle, limit),
             B::OpenAttachment(body) => self.rop_open_attachment(request, handle, body),
             B::CreateAttachment(_) => self.rop_create_attachment(request, handle),
             B::DeleteAttachment(body) => self.rop_delete_attachment(request, handle, body),
@@ -90,12 +109,24 @@ impl Session {
             B::GetPropertyIdsFromNames(body) => self.rop_get_property_ids_from_names(request, body).await,
             B::GetNamesFromPropertyIds(body) => self.rop_get_names_from_property_ids(request, body).await,
 
+            B::QueryNamedProperties(body) => self.rop_query_named_properties(request, body, limit).await,
+            B::CopyTo(body) => {
+                let which = Which::Except { tags: &body.excluded_tags, inside: body.want_sub_objects.0 };
+                self.rop_copy(request, handle, handles, body.dest_index, body.copy_flags, which).await
+            }
+            B::CopyProperties(body) => {
+                let which = Which::Only(&body.tags);
+                self.rop_copy(request, handle, handles, body.dest_index, body.copy_flags, which).await
+            }
+
             B::OpenStream(body) => self.rop_open_stream(request, handle, body).await,
             B::ReadStream(body) => self.rop_read_stream(request, handle, body, limit).await,
             B::WriteStream(body) => self.rop_write_stream(request, handle, body).await,
             B::SeekStream(body) => self.rop_seek_stream(request, handle, body),
             B::SetStreamSize(body) => self.rop_set_stream_size(request, handle, body).await,
             B::GetStreamSize(_) => self.rop_get_stream_size(request, handle),
+            B::CopyToStream(body) => self.rop_copy_to_stream(request, handle, handles, body).await,
+            B::WriteAndCommitStream(body) => self.rop_write_and_commit_stream(request, handle, body).await,
             B::CommitStream(_) => self.rop_commit_stream(request, handle).await,
 
             B::SynchronizationConfigure(body) => self.rop_synchronization_configure(request, handle, body),

@@ -250,6 +250,7 @@ fn empty_body(request: &Request) -> Option<ResponseBody> {
         B::ReadStream(_) => ResponseBody::ReadStream(Default::default()),
         B::WriteStream(_) => ResponseBody::WriteStream(Default::default()),
         B::WriteAndCommitStream(_) => ResponseBody::WriteAndCommitStream(Default::default()),
+        B::CopyToStream(_) => ResponseBody::CopyToStream(Default::default()),
         B::FastTransferSourceGetBuffer(_) => ResponseBody::FastTransferSourceGetBuffer(Default::default()),
         B::FastTransferDestinationPutBuffer(_) => {
             ResponseBody::FastTransferDestinationPutBuffer(Default::default())
@@ -271,7 +272,9 @@ fn least(request: &Request) -> usize {
         RequestBody::DeletePropertiesNoReplicate(b) => b.tags.len().saturating_mul(PROBLEM).saturating_add(8),
         RequestBody::GetPropertyIdsFromNames(b) => b.names.len().saturating_mul(2).saturating_add(8),
         RequestBody::GetLocalReplicaIds(_) => 28,
+        RequestBody::CopyProperties(b) => b.tags.len().saturating_mul(PROBLEM).saturating_add(12),
         RequestBody::CreateFolder(_) => 32,
+        RequestBody::CopyToStream(_) => 26,
         _ => 18,
     }
 }

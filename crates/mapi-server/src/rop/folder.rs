@@ -1,5 +1,7 @@
 //! Folder ROPs — [MS-OXCFOLD] 3.2.5.
 
+mod tree;
+
 use watertight_mapi::{
     MapiCode, Mid,
     prop::{PropBag, tags},

@@ -8,15 +8,19 @@ use std::{
 use watertight_mapi::{
     Fid, GlobCnt, MapiCode, Mid, PropTag, PropValue, ReplId,
     ics::Xid,
-    prop::tags,
+    prop::{
+        tags,
+        wire::{Cell, CellValue, PropertyRow},
+    },
     rop::{
         Request, ResponseBody,
         entry_id::{AddressBookEntryId, FolderEntryId, MessageEntryId, StoreEntryId},
         field::{Ascii, LongTermId},
         logon::{
-            Fids, GetReceiveFolderRequest, GetReceiveFolderResponse, GetStoreStateResponse,
-            IdFromLongTermIdRequest, IdFromLongTermIdResponse, LogonRequest, LogonResponse, LogonTime,
-            LongTermIdFromIdRequest, LongTermIdFromIdResponse, PrivateLogon,
+            Fids, GetReceiveFolderRequest, GetReceiveFolderResponse, GetReceiveFolderTableResponse,
+            GetStoreStateResponse, IdFromLongTermIdRequest, IdFromLongTermIdResponse, LogonRequest,
+            LogonResponse, LogonTime, LongTermIdFromIdRequest, LongTermIdFromIdResponse, PrivateLogon,
+            RECEIVE_FOLDER_COLUMNS,
         },
         sync::{GetLocalReplicaIdsRequest, GetLocalReplicaIdsResponse},
     },
@@ -37,6 +41,14 @@ const USE_ADMIN_PRIVILEGE: u32 = 0x01;
 const RESPONSE_FLAGS: u8 = 0x07;
 /// The most counters that one RopGetLocalReplicaIds sets aside.
 const MOST_IDS: u32 = 0x00ff_ffff;
+
+/// The Receive folder table: message classes, and where mail of them goes.
+const RECEIVE_FOLDERS: [(&str, SpecialFolder); 4] = [
+    ("", SpecialFolder::Inbox),
+    ("IPM", SpecialFolder::Inbox),
+    ("REPORT.IPM", SpecialFolder::Inbox),
+    ("IPC", SpecialFolder::Root),
+];
 
 /// A logon: one mailbox, and what its identifiers look like on the wire.
 pub(super) struct Logon {
@@ -225,28 +237,39 @@ impl Session {
         }
         let below =
             |of: &str| class == of || class.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'));
-        let (folder, explicit) = if below("IPM") {
-            (SpecialFolder::Inbox, "IPM")
-        } else if below("REPORT.IPM") {
-            (SpecialFolder::Inbox, "REPORT.IPM")
-        } else if below("IPC") {
-            (SpecialFolder::Root, "IPC")
-        } else {
-            (SpecialFolder::Inbox, "")
-        };
+        let (explicit, folder) = RECEIVE_FOLDERS
+            .into_iter()
+            .find(|(of, _)| !of.is_empty() && below(of))
+            .unwrap_or(("", SpecialFolder::Inbox));
         Ok(Answer::of(ResponseBody::GetReceiveFolder(GetReceiveFolderResponse {
             folder_id: Logon::fid(logon.mailbox.special(folder)),
             explicit_message_class: Ascii(explicit.as_bytes().to_vec()),
         })))
     }
 
-    /// RopGetStoreState — [MS-OXCSTOR] 3.2.5.6.
+    /// RopGetReceiveFolderTable — [MS-OXCSTOR] 3.2.5.4. The table is the one that a new mailbox has (3.2.3).
+    pub(super) async fn rop_get_receive_folder_table(&self, request: &Request) -> Outcome {
+        let logon = self.logon(request)?;
+        let root = logon.mailbox.folder(logon.mailbox.special(SpecialFolder::Root), false).await;
+        let modified = root.map_err(super::failed)?.created;
+        let rows = RECEIVE_FOLDERS.map(|(class, folder)| {
+            let fid = Logon::fid(logon.mailbox.special(folder)).to_u64().cast_signed();
+            let class = PropValue::String8(class.as_bytes().to_vec());
+            let values = [PropValue::I64(fid), class, PropValue::Time(modified)];
+            let cells = RECEIVE_FOLDER_COLUMNS.into_iter().zip(values);
+            PropertyRow::new(cells.map(|(tag, value)| Cell::new(tag, CellValue::Value(value))).collect())
+        });
+        let body = GetReceiveFolderTableResponse { rows: rows.to_vec() };
+        Ok(Answer::of(ResponseBody::GetReceiveFolderTable(body)))
+    }
+
+    /// RopGetStoreState — [MS-OXCSTOR] 3.2.5.5.
     pub(super) fn rop_get_store_state(&self, request: &Request) -> Outcome {
         self.logon(request)?;
         Ok(Answer::of(ResponseBody::GetStoreState(GetStoreStateResponse { store_state: 0 })))
     }
 
-    /// RopLongTermIdFromId — [MS-OXCSTOR] 3.2.5.9.
+    /// RopLongTermIdFromId — [MS-OXCSTOR] 3.2.5.8.
     pub(super) fn rop_long_term_id_from_id(
         &self,
         request: &Request,
@@ -262,7 +285,7 @@ impl Session {
         Ok(Answer::of(ResponseBody::LongTermIdFromId(LongTermIdFromIdResponse { long_term_id })))
     }
 
-    /// RopIdFromLongTermId — [MS-OXCSTOR] 3.2.5.10.
+    /// RopIdFromLongTermId — [MS-OXCSTOR] 3.2.5.9.
     pub(super) fn rop_id_from_long_term_id(
         &self,
         request: &Request,

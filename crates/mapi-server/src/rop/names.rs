@@ -1,4 +1,4 @@
-//! Named properties — [MS-OXCPRPT] 3.2.5.9, 3.2.5.10.
+//! Named properties — [MS-OXCPRPT] 3.2.5.6, 3.2.5.9, 3.2.5.10.
 
 use watertight_mapi::{
     MapiCode, PropId, PropName,
@@ -7,21 +7,25 @@ use watertight_mapi::{
         Request, ResponseBody,
         property::{
             GetNamesFromPropertyIdsRequest, GetNamesFromPropertyIdsResponse, GetPropertyIdsFromNamesRequest,
-            GetPropertyIdsFromNamesResponse,
+            GetPropertyIdsFromNamesResponse, QueryNamedPropertiesRequest, QueryNamedPropertiesResponse,
         },
     },
 };
-use watertight_wire::Guid;
+use watertight_wire::{Guid, Wire};
 
-use super::{Answer, Outcome, Session, failed};
+use super::{Answer, Outcome, Session, failed, refused};
 
 /// PS_MAPI — [MS-OXPROPS] 1.3.2: its names are identifiers below 0x8000.
 const PS_MAPI: Guid = Guid::new(0x0002_0328, 0, 0, [0xc0, 0, 0, 0, 0, 0, 0, 0x46]);
 /// Flags — [MS-OXCPRPT] 2.2.12.1: Create.
 const CREATE: u8 = 0x02;
 
+/// QueryFlags — [MS-OXCPRPT] 2.2.9.1: NoStrings, NoIds.
+const NO_STRINGS: u8 = 0x01;
+const NO_IDS: u8 = 0x02;
+
 impl Session {
-    /// RopGetPropertyIdsFromNames — [MS-OXCPRPT] 3.2.5.9.
+    /// RopGetPropertyIdsFromNames — [MS-OXCPRPT] 3.2.5.10.
     pub(super) async fn rop_get_property_ids_from_names(
         &self,
         request: &Request,
@@ -58,7 +62,7 @@ impl Session {
         Ok(Answer { code, body: ResponseBody::GetPropertyIdsFromNames(body), opened: None })
     }
 
-    /// RopGetNamesFromPropertyIds — [MS-OXCPRPT] 3.2.5.10.
+    /// RopGetNamesFromPropertyIds — [MS-OXCPRPT] 3.2.5.9.
     pub(super) async fn rop_get_names_from_property_ids(
         &self,
         request: &Request,
@@ -78,5 +82,34 @@ impl Session {
             .collect();
         let names = names.into();
         Ok(Answer::of(ResponseBody::GetNamesFromPropertyIds(GetNamesFromPropertyIdsResponse { names })))
+    }
+
+    /// RopQueryNamedProperties — [MS-OXCPRPT] 3.2.5.6.
+    pub(super) async fn rop_query_named_properties(
+        &self,
+        request: &Request,
+        body: &QueryNamedPropertiesRequest,
+        limit: usize,
+    ) -> Outcome {
+        let logon = self.logon(request)?;
+        let wanted = |name: &PropName| {
+            let kind = match name.kind {
+                PropNameKind::Lid(_) => NO_IDS,
+                PropNameKind::Name(_) => NO_STRINGS,
+            };
+            body.query_flags & kind == 0 && body.guid.0.is_none_or(|guid| guid == name.guid)
+        };
+        let all = logon.mailbox.all_prop_names().await.map_err(failed)?;
+        let (prop_ids, names) = all
+            .into_iter()
+            .filter(|(_, name)| wanted(name))
+            .map(|(id, name)| (id, MaybePropName::Named(name)))
+            .unzip();
+        let body = QueryNamedPropertiesResponse { prop_ids, names };
+        let size = body.to_bytes().map_err(|_| MapiCode::BufferTooSmall)?.len();
+        if size > limit.saturating_sub(6) {
+            return refused(MapiCode::BufferTooSmall);
+        }
+        Ok(Answer::of(ResponseBody::QueryNamedProperties(body)))
     }
 }

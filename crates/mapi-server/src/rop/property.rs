@@ -1,6 +1,7 @@
 //! Property ROPs — [MS-OXCPRPT] 3.2.5; computed properties of folders, messages and attachments.
 
 mod computed;
+mod copy;
 
 use std::sync::Arc;
 
@@ -21,8 +22,12 @@ use watertight_mapi::{
     store::Folder,
 };
 
-use computed::{ATTACHMENT_PROPS, FOLDER_PROPS, MESSAGE_PROPS, message_value};
-pub(super) use computed::{attachment_value, display_names, folder_value, head_value, subject_parts};
+use computed::message_value;
+pub(super) use computed::{
+    ATTACHMENT_PROPS, FOLDER_PROPS, MESSAGE_PROPS, attachment_value, display_names, folder_value, head_value,
+    subject_parts,
+};
+pub(super) use copy::Which;
 
 use super::{
     Answer, Outcome, Session, failed,
@@ -181,7 +186,7 @@ impl Session {
         Ok(Answer::of(ResponseBody::GetPropertiesList(GetPropertiesListResponse { tags })))
     }
 
-    /// RopSetProperties, RopSetPropertiesNoReplicate — [MS-OXCPRPT] 3.2.5.4, 3.2.5.5.
+    /// RopSetProperties, RopSetPropertiesNoReplicate — [MS-OXCPRPT] 3.2.5.4, 2.2.6.
     pub(super) async fn rop_set_properties(
         &self,
         request: &Request,
@@ -249,7 +254,7 @@ impl Session {
         Ok(Answer::of(problems.answer(request)))
     }
 
-    /// RopDeleteProperties, RopDeletePropertiesNoReplicate — [MS-OXCPRPT] 3.2.5.6, 3.2.5.7.
+    /// RopDeleteProperties, RopDeletePropertiesNoReplicate — [MS-OXCPRPT] 3.2.5.5, 2.2.8.
     pub(super) async fn rop_delete_properties(
         &self,
         request: &Request,

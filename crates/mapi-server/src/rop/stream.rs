@@ -1,6 +1,9 @@
-//! Streams over one property — [MS-OXCPRPT] 3.2.5.11 to 3.2.5.19.
+//! Streams over one property — [MS-OXCPRPT] 3.2.5.11 to 3.2.5.24.
 //!
 //! A short value is held; what grows past [`INLINE_LIMIT`] lies in the store and is read and written in pieces.
+
+mod copy;
+mod narrow;
 
 use std::{
     collections::HashSet,
@@ -38,7 +41,7 @@ use super::{
 const READ_ONLY: u8 = 0;
 const CREATE: u8 = 2;
 const BEST_ACCESS: u8 = 3;
-/// The longest stream — [MS-OXCPRPT] 2.2.19.1.
+/// The longest stream — [MS-OXCPRPT] 2.2.20.1.
 const MOST: u64 = 0x7fff_ffff;
 /// Bytes that are copied at once.
 const PIECE: usize = INLINE_LIMIT;
@@ -54,6 +57,26 @@ impl Spill {
     async fn new(logon: &Logon) -> Result<Arc<Self>, MapiCode> {
         let id = logon.mailbox.create_large().await.map_err(failed)?;
         Ok(Arc::new(Self { mailbox: Arc::clone(&logon.mailbox), id, kept: AtomicBool::new(false) }))
+    }
+
+    /// A value with the bytes of another.
+    pub(super) async fn copy(logon: &Logon, value: LargeValue) -> Result<Arc<Self>, MapiCode> {
+        let spill = Self::new(logon).await?;
+        let mut at = 0;
+        while at < value.len {
+            let piece = logon.mailbox.read_large(value.id, at, PIECE).await.map_err(failed)?;
+            if piece.is_empty() {
+                break;
+            }
+            logon.mailbox.write_large(spill.id, at, &piece).await.map_err(failed)?;
+            at = at.saturating_add(to_u64(piece.len()));
+        }
+        Ok(spill)
+    }
+
+    /// Under which number the store has it.
+    pub(super) const fn id(&self) -> u64 {
+        self.id
     }
 
     /// A message owns the value now, when it is among those that the message refers to.
@@ -135,24 +158,15 @@ impl Stream {
         {
             return Ok(value.id);
         }
-        let spill = Spill::new(logon).await?;
         let len = self.len();
-        match &self.data {
+        let spill = match &self.data {
             Data::Inline(bytes) => {
+                let spill = Spill::new(logon).await?;
                 logon.mailbox.write_large(spill.id, 0, bytes).await.map_err(failed)?;
+                spill
             }
-            Data::Large { value, .. } => {
-                let mut at = 0;
-                while at < value.len {
-                    let piece = logon.mailbox.read_large(value.id, at, PIECE).await.map_err(failed)?;
-                    if piece.is_empty() {
-                        break;
-                    }
-                    logon.mailbox.write_large(spill.id, at, &piece).await.map_err(failed)?;
-                    at = at.saturating_add(to_u64(piece.len()));
-                }
-            }
-        }
+            Data::Large { value, .. } => Spill::copy(logon, *value).await?,
+        };
         let id = spill.id;
         self.data = Data::Large { value: LargeValue { id, len }, own: Some(spill) };
         Ok(id)
@@ -207,8 +221,12 @@ impl Stream {
         Ok(())
     }
 
-    /// The value as a property has it: short ones in their own type.
-    async fn property(&mut self, logon: &Logon, code_page: u32) -> Result<Prop, MapiCode> {
+    /// The value as a property has it, short ones in their own type; and what holds the bytes of a long one.
+    async fn property(
+        &mut self,
+        logon: &Logon,
+        code_page: u32,
+    ) -> Result<(Prop, Option<Arc<Spill>>), MapiCode> {
         if let Data::Large { value, .. } = &self.data
             && value.len <= to_u64(INLINE_LIMIT)
         {
@@ -216,29 +234,26 @@ impl Stream {
             let bytes = logon.mailbox.read_large(value.id, 0, len).await.map_err(failed)?;
             self.data = Data::Inline(bytes);
         }
-        let value = match &self.data {
-            Data::Inline(bytes) => PropData::Inline(match self.tag.ty() {
-                PropType::Unicode => PropValue::Unicode(trimmed(Reader::decode_utf16le(bytes))),
-                PropType::String8 => PropValue::Unicode(trimmed(text::decode(code_page, bytes))),
-                PropType::Object => PropValue::Object(bytes.clone()),
-                _ => PropValue::Binary(bytes.clone()),
-            }),
-            // Without conversion of what is not held, a long String8 could only be kept as it is.
-            Data::Large { .. } if self.tag.ty() == PropType::String8 => return Err(MapiCode::NotSupported),
-            Data::Large { value, .. } => PropData::Large(*value),
+        let (value, spill) = match &self.data {
+            Data::Inline(bytes) => {
+                let value = match self.tag.ty() {
+                    PropType::Unicode => PropValue::Unicode(trimmed(Reader::decode_utf16le(bytes))),
+                    PropType::String8 => PropValue::Unicode(trimmed(text::decode(code_page, bytes))),
+                    PropType::Object => PropValue::Object(bytes.clone()),
+                    _ => PropValue::Binary(bytes.clone()),
+                };
+                (PropData::Inline(value), None)
+            }
+            Data::Large { value, .. } if self.tag.ty() == PropType::String8 => {
+                narrow::widen(logon, *value, code_page).await?
+            }
+            Data::Large { value, own } => (PropData::Large(*value), own.clone()),
         };
         let ty = match (&value, self.tag.ty()) {
             (_, PropType::String8) => PropType::Unicode,
             (_, ty) => ty,
         };
-        Ok(Prop { tag: self.tag.with_type(ty), name: self.name.clone(), value })
-    }
-
-    fn spilled(&self) -> Option<Arc<Spill>> {
-        match &self.data {
-            Data::Large { own, .. } => own.clone(),
-            Data::Inline(_) => None,
-        }
+        Ok((Prop { tag: self.tag.with_type(ty), name: self.name.clone(), value }, spill))
     }
 
     /// Whether it is over a property of that object.
@@ -264,17 +279,17 @@ impl Stream {
         if !self.dirty {
             return Ok(());
         }
-        let prop = self.property(logon, code_page).await?;
+        let (prop, spill) = self.property(logon, code_page).await?;
         match &self.owner {
             Owner::Message(message) => {
                 let mut state = message.state();
-                state.spills.extend(self.spilled());
+                state.spills.extend(spill);
                 set_on_message(&mut state.content.props, prop);
                 state.dirty = true;
             }
             Owner::Attachment(attachment) => {
                 let mut state = attachment.state();
-                state.spills.extend(self.spilled());
+                state.spills.extend(spill);
                 put_stream(&mut state.attachment.props, prop);
             }
             Owner::Folder(id) => {
@@ -382,8 +397,9 @@ impl Session {
                 Some(bytes) => Data::Inline(bytes),
                 None => return refused(MapiCode::NotFound),
             },
-            Some(PropData::Large(_)) if tag.ty() == PropType::String8 => {
-                return refused(MapiCode::NotSupported);
+            Some(PropData::Large(value)) if tag.ty() == PropType::String8 => {
+                let (spill, len) = narrow::narrow(&logon, value, code_page).await?;
+                Data::Large { value: LargeValue { id: spill.id, len }, own: Some(spill) }
             }
             Some(PropData::Large(value)) => Data::Large { value, own: None },
         };
@@ -434,7 +450,7 @@ impl Session {
         Ok(Answer::of(ResponseBody::WriteStream(WrittenResponse { written_size })))
     }
 
-    /// RopSeekStream — [MS-OXCPRPT] 3.2.5.17.
+    /// RopSeekStream — [MS-OXCPRPT] 3.2.5.18.
     pub(super) fn rop_seek_stream(
         &mut self,
         request: &Request,
@@ -455,7 +471,7 @@ impl Session {
         Ok(Answer::of(ResponseBody::SeekStream(SeekStreamResponse { new_position: to })))
     }
 
-    /// RopSetStreamSize — [MS-OXCPRPT] 3.2.5.16.
+    /// RopSetStreamSize — [MS-OXCPRPT] 3.2.5.17.
     pub(super) async fn rop_set_stream_size(
         &mut self,
         request: &Request,
@@ -471,14 +487,14 @@ impl Session {
         Ok(Answer::of(ResponseBody::SetStreamSize(Empty)))
     }
 
-    /// RopGetStreamSize — [MS-OXCPRPT] 3.2.5.15.
+    /// RopGetStreamSize — [MS-OXCPRPT] 3.2.5.16.
     pub(super) fn rop_get_stream_size(&mut self, request: &Request, handle: u32) -> Outcome {
         let stream = self.stream(request, handle)?;
         let stream_size = u32::try_from(stream.len()).unwrap_or(u32::MAX);
         Ok(Answer::of(ResponseBody::GetStreamSize(GetStreamSizeResponse { stream_size })))
     }
 
-    /// RopCommitStream — [MS-OXCPRPT] 3.2.5.14.
+    /// RopCommitStream — [MS-OXCPRPT] 3.2.5.15.
     pub(super) async fn rop_commit_stream(&mut self, request: &Request, handle: u32) -> Outcome {
         let logon = self.logon(request)?;
         let code_page = self.origin.code_page;

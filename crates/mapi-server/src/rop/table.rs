@@ -1,6 +1,8 @@
 //! Table ROPs — [MS-OXCTABL] 3.2.5; hierarchy and contents tables — [MS-OXCFOLD] 3.2.5.13, 3.2.5.14.
 
+mod find;
 mod rows;
+mod seek;
 
 use std::sync::Arc;
 
@@ -14,8 +16,8 @@ use watertight_mapi::{
             GetHierarchyTableResponse,
         },
         table::{
-            QueryPositionResponse, QueryRowsRequest, QueryRowsResponse, RestrictRequest, SeekRowRequest,
-            SeekRowResponse, SetColumnsRequest, SortTableRequest, TableStatusResponse,
+            QueryPositionResponse, QueryRowsRequest, QueryRowsResponse, RestrictRequest, SetColumnsRequest,
+            SortTableRequest, TableStatusResponse,
         },
     },
     store::{ContentsQuery, ContentsView, Depth, FolderId, ItemKind, Mailbox, SortColumn},
@@ -51,6 +53,7 @@ pub(super) struct Table {
     kind: Kind,
     columns: Vec<PropTag>,
     position: usize,
+    bookmarks: seek::Bookmarks,
 }
 
 /// What a table shows.
@@ -72,9 +75,19 @@ struct Hierarchy {
 }
 
 impl Table {
+    fn new(kind: Kind) -> Self {
+        Self { kind, columns: Vec::new(), position: 0, bookmarks: seek::Bookmarks::default() }
+    }
+
     /// The attachments of a message.
-    pub(super) const fn attachments(message: Arc<MessageObject>) -> Self {
-        Self { kind: Kind::Attachments(message), columns: Vec::new(), position: 0 }
+    pub(super) fn attachments(message: Arc<MessageObject>) -> Self {
+        Self::new(Kind::Attachments(message))
+    }
+
+    /// After its rows were chosen or sorted anew: the cursor is at the beginning, and no bookmark is valid.
+    fn rows_are_new(&mut self) {
+        self.position = 0;
+        self.bookmarks.clear();
     }
 
     fn len(&self) -> usize {
@@ -142,7 +155,7 @@ impl Session {
         let deleted = body.table_flags & SOFT_DELETES != 0;
         let mut hierarchy = Hierarchy { root, depth, deleted, ids: Vec::new() };
         hierarchy.fill(&logon, None).await?;
-        let table = Table { kind: Kind::Hierarchy(hierarchy), columns: Vec::new(), position: 0 };
+        let table = Table::new(Kind::Hierarchy(hierarchy));
         let body = GetHierarchyTableResponse { row_count: count(table.len()) };
         Ok(Answer::opens(ResponseBody::GetHierarchyTable(body), Object::Table(Box::new(table))))
     }
@@ -167,7 +180,7 @@ impl Session {
             sort: Vec::new(),
         };
         let view = logon.mailbox.contents(folder, query.clone()).await.map_err(failed)?;
-        let table = Table { kind: Kind::Contents { folder, query, view }, columns: Vec::new(), position: 0 };
+        let table = Table::new(Kind::Contents { folder, query, view });
         let body = GetContentsTableResponse { row_count: count(table.len()) };
         Ok(Answer::opens(ResponseBody::GetContentsTable(body), Object::Table(Box::new(table))))
     }
@@ -217,7 +230,7 @@ impl Session {
         let sorted = ContentsQuery { sort, ..query.clone() };
         *view = logon.mailbox.contents(*folder, sorted.clone()).await.map_err(failed)?;
         *query = sorted;
-        table.position = 0;
+        table.rows_are_new();
         Ok(Answer::of(ResponseBody::SortTable(TableStatusResponse { table_status: 0 })))
     }
 
@@ -239,7 +252,7 @@ impl Session {
             Kind::Hierarchy(hierarchy) => hierarchy.fill(&logon, body.restriction.0.as_ref()).await?,
             Kind::Attachments(_) => return refused(MapiCode::NotSupported),
         }
-        table.position = 0;
+        table.rows_are_new();
         Ok(Answer::of(ResponseBody::Restrict(TableStatusResponse { table_status: 0 })))
     }
 
@@ -255,7 +268,7 @@ impl Session {
         let code_page = self.origin.code_page;
         let table = self.table(request, handle)?;
         if table.columns.is_empty() {
-            // No columns were set — [MS-OXCTABL] 3.2.5.1.
+            // No columns were set — [MS-OXCTABL] 3.2.5.2.
             return refused(MapiCode::NullObject);
         }
         let (rows, position) = table
@@ -286,27 +299,6 @@ impl Session {
         let numerator = count(table.position).min(denominator);
         let body = QueryPositionResponse { numerator, denominator };
         Ok(Answer::of(ResponseBody::QueryPosition(body)))
-    }
-
-    /// RopSeekRow — [MS-OXCTABL] 3.2.5.9.
-    pub(super) fn rop_seek_row(&mut self, request: &Request, handle: u32, body: &SeekRowRequest) -> Outcome {
-        let table = self.table(request, handle)?;
-        let len = i64::try_from(table.len()).unwrap_or(i64::MAX);
-        let from = match body.origin {
-            BEGINNING => 0,
-            CURRENT => i64::try_from(table.position).unwrap_or(i64::MAX).min(len),
-            END => len,
-            _ => return refused(MapiCode::InvalidParameter),
-        };
-        let wanted = from.saturating_add(i64::from(body.row_count));
-        let to = wanted.clamp(0, len);
-        table.position = usize::try_from(to).unwrap_or(0);
-        let moved = i32::try_from(to.saturating_sub(from)).unwrap_or(i32::MAX);
-        let wants = body.want_row_moved_count.0;
-        Ok(Answer::of(ResponseBody::SeekRow(SeekRowResponse {
-            has_sought_less: (wants && to != wanted).into(),
-            rows_sought: if wants { moved } else { 0 },
-        })))
     }
 }
 

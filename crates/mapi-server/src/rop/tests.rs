@@ -1,5 +1,6 @@
 //! The processor on the in-memory store, through its wire form.
 
+mod copies;
 mod lifecycle;
 mod limits;
 mod replay;

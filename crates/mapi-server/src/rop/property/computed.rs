@@ -24,7 +24,7 @@ const MF_HAS_ATTACH: i32 = 0x10;
 const MF_FAI: i32 = 0x40;
 
 /// The computed properties of folders.
-pub(super) const FOLDER_PROPS: [PropTag; 36] = [
+pub(in super::super) const FOLDER_PROPS: [PropTag; 36] = [
     tags::DISPLAY_NAME,
     tags::FOLDER_ID,
     tags::PARENT_FOLDER_ID,
@@ -100,7 +100,7 @@ pub(in super::super) const MESSAGE_PROPS: [PropTag; 32] = [
 ];
 
 /// The computed properties of attachments.
-pub(super) const ATTACHMENT_PROPS: [PropTag; 6] = [
+pub(in super::super) const ATTACHMENT_PROPS: [PropTag; 6] = [
     tags::ATTACH_NUMBER,
     tags::ATTACH_SIZE,
     tags::RECORD_KEY,

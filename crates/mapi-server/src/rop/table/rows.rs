@@ -96,8 +96,21 @@ impl Table {
         limit: usize,
         code_page: u32,
     ) -> Result<(Vec<PropertyRow>, usize), MapiCode> {
+        self.rows_from(logon, self.position, most, forward, limit, code_page).await
+    }
+
+    /// The same from any place.
+    pub(super) async fn rows_from(
+        &self,
+        logon: &Logon,
+        place: usize,
+        most: usize,
+        forward: bool,
+        limit: usize,
+        code_page: u32,
+    ) -> Result<(Vec<PropertyRow>, usize), MapiCode> {
         let len = self.len();
-        let mut position = self.position.min(len);
+        let mut position = place.min(len);
         let mut gathered = Gathered { rows: Vec::new(), size: 0, limit, code_page };
         while gathered.rows.len() < most {
             let wanted = most.saturating_sub(gathered.rows.len()).min(PAGE);

@@ -6,9 +6,12 @@ use watertight_mapi::{
     restriction::{RelOp, Restriction},
     rop::{
         RequestBody as B, ResponseBody as R,
-        field::Restriction16,
-        folder::GetHierarchyTableRequest,
-        table::{QueryRowsRequest, RestrictRequest, SeekRowRequest, SortOrder, SortTableRequest},
+        field::{Bytes16, Restriction16},
+        folder::{GetHierarchyTableRequest, HardDeleteMessagesRequest},
+        table::{
+            FindRowRequest, FreeBookmarkRequest, QueryRowsRequest, RestrictRequest, SeekRowBookmarkRequest,
+            SeekRowFractionalRequest, SeekRowRequest, SortOrder, SortTableRequest,
+        },
     },
 };
 
@@ -164,4 +167,96 @@ async fn folders_have_their_depth() {
         watertight_mapi::rop::table::RestrictRequest { flags: 0, restriction: Restriction16(Some(inner)) };
     client.ok(deep, B::Restrict(restrict)).await;
     assert_eq!(subjects(&client.rows(deep, 100, true).await.1), ["Inner"]);
+}
+
+#[tokio::test]
+async fn rows_are_found_from_anywhere_and_bookmarks_hold_until_the_rows_change() {
+    let (mut client, _, _, folder) = filled(150).await;
+    let table = client.table(folder, vec![tags::SUBJECT, tags::MID]).await;
+    let sort = B::SortTable(SortTableRequest {
+        flags: 0,
+        category_count: 0,
+        expanded_count: 0,
+        orders: vec![SortOrder { tag: tags::SUBJECT, order: 0 }],
+    });
+    client.ok(table, sort.clone()).await;
+    let find = |subject: &str, flags, origin, bookmark: &[u8]| {
+        let restriction = Restriction16(Some(Restriction::equals(tags::SUBJECT, subject)));
+        B::FindRow(FindRowRequest { flags, restriction, origin, bookmark: Bytes16(bookmark.to_vec()) })
+    };
+    let (_, R::FindRow(found)) = client.ok(table, find("message 120", 0, 0, b"")).await else { panic!() };
+    assert_eq!(found.row.unwrap().cells[0].value(), Some(&"message 120".into()));
+    assert!(!found.row_no_longer_visible.0);
+    let (_, R::CreateBookmark(made)) = client.ok(table, B::CreateBookmark(Default::default())).await else {
+        panic!()
+    };
+    let bookmark = made.bookmark.0;
+    // The cursor is at the row that was found.
+    let (_, rows) = client.rows(table, 2, true).await;
+    assert_eq!(subjects(&rows), ["message 120", "message 121"]);
+    assert_eq!(client.refused(table, find("message 119", 0, 3, &bookmark)).await, MapiCode::NotFound);
+    client.ok(table, find("message 119", 1, 3, &bookmark)).await;
+    assert_eq!(client.refused(table, find("message 120", 1, 3, &bookmark)).await, MapiCode::NotFound);
+    client.ok(table, find("message 003", 1, 2, b"")).await;
+    assert_eq!(client.refused(table, find("message 003", 0, 9, b"")).await, MapiCode::InvalidParameter);
+    let seek = |row_count| {
+        B::SeekRowBookmark(SeekRowBookmarkRequest {
+            bookmark: Bytes16(bookmark.clone()),
+            row_count,
+            want_row_moved_count: true.into(),
+        })
+    };
+    let (_, R::SeekRowBookmark(sought)) = client.ok(table, seek(-200)).await else { panic!() };
+    assert_eq!((sought.has_sought_less.0, sought.rows_sought), (true, -120));
+    client.ok(table, seek(1)).await;
+    let (_, rows) = client.rows(table, 1, true).await;
+    assert_eq!(subjects(&rows), ["message 121"]);
+    // The row goes away: what comes next is counted from.
+    client.ok(table, seek(0)).await;
+    let (_, rows) = client.rows(table, 1, true).await;
+    let Some(PropValue::I64(mid)) = rows[0][1] else { panic!() };
+    let delete = HardDeleteMessagesRequest {
+        want_asynchronous: false.into(),
+        notify_non_read: false.into(),
+        message_ids: vec![watertight_mapi::Mid::from_u64(mid.cast_unsigned())].into(),
+    };
+    client.ok(folder, B::HardDeleteMessages(delete)).await;
+    let (_, R::SeekRowBookmark(sought)) = client.ok(table, seek(0)).await else { panic!() };
+    assert!(sought.row_no_longer_visible.0);
+    let (_, rows) = client.rows(table, 1, true).await;
+    assert_eq!(subjects(&rows), ["message 121"]);
+    let (_, R::FindRow(found)) = client.ok(table, find("message 149", 0, 3, &bookmark)).await else {
+        panic!()
+    };
+    assert!(found.row_no_longer_visible.0);
+    for (numerator, denominator, place) in [(0, 1, 0), (1, 2, 75), (5, 3, 150)] {
+        let body = SeekRowFractionalRequest { numerator, denominator };
+        client.ok(table, B::SeekRowFractional(body)).await;
+        let (_, R::QueryPosition(at)) = client.ok(table, B::QueryPosition(Default::default())).await else {
+            panic!()
+        };
+        assert_eq!(at.numerator, place);
+    }
+    let none = B::SeekRowFractional(SeekRowFractionalRequest { numerator: 1, denominator: 0 });
+    assert_eq!(client.refused(table, none).await, MapiCode::InvalidParameter);
+    client.ok(table, sort).await;
+    assert_eq!(client.refused(table, seek(0)).await, MapiCode::InvalidBookmark);
+    let (_, R::CreateBookmark(made)) = client.ok(table, B::CreateBookmark(Default::default())).await else {
+        panic!()
+    };
+    let free = B::FreeBookmark(FreeBookmarkRequest { bookmark: made.bookmark });
+    client.ok(table, free.clone()).await;
+    assert_eq!(client.refused(table, free).await, MapiCode::InvalidBookmark);
+    assert_eq!(client.refused(table, B::Abort(Default::default())).await, MapiCode::UnableToAbort);
+    let (_, R::GetStatus(status)) = client.ok(table, B::GetStatus(Default::default())).await else {
+        panic!()
+    };
+    assert_eq!(status.table_status, 0);
+    let (_, R::QueryColumnsAll(all)) = client.ok(table, B::QueryColumnsAll(Default::default())).await else {
+        panic!()
+    };
+    assert!(all.columns.contains(&tags::MID) && all.columns.contains(&tags::IMPORTANCE));
+    client.ok(table, B::ResetTable(Default::default())).await;
+    let query = B::QueryRows(QueryRowsRequest { flags: 0, forward_read: true.into(), row_count: 25 });
+    assert_eq!(client.refused(table, query).await, MapiCode::NullObject);
 }
