@@ -371,6 +371,25 @@ pub enum SetupError {
     /// ROPs and handles that no request can carry.
     #[error("the request does not fit one buffer of 32 KiB and 255 handles")]
     RequestTooLarge,
+    /// A value or a name that cannot be written.
+    #[error("what was given has no form on the wire ({0})")]
+    NoWireForm(WireError),
+    /// Something is larger than it may be here.
+    #[error("{what} has more than the {limit} bytes that are allowed here; use a stream")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// The bound in bytes.
+        limit: u64,
+    },
+    /// More rows than may be here.
+    #[error("{what} has more than {limit} rows; take them in pages")]
+    TooManyRows {
+        /// What.
+        what: String,
+        /// The bound.
+        limit: u64,
+    },
     /// No random numbers.
     #[error("the system gives no random numbers ({0})")]
     Random(String),

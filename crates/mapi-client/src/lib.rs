@@ -21,6 +21,7 @@ mod handle;
 mod logon;
 mod mailbox;
 mod mapi;
+mod object;
 mod options;
 mod profile;
 mod retry_after;
@@ -46,7 +47,7 @@ pub use error::{
     DiscoveryError, Error, ErrorClass, Lost, ProtocolError, ReachError, SetupError, SignInError, TrustError,
 };
 pub use export::{ContentsExporter, Export, ExportError, ExportFlags, HierarchyExporter, Step};
-pub use folder::Folder;
+pub use folder::{Completion, Deletion, Depth, Folder, Transfer};
 pub use handle::ServerHandle;
 pub use logon::{Logon, SpecialFolder};
 pub use mailbox::Mailbox;
@@ -55,6 +56,13 @@ pub use mapi::error::MapiError;
 pub use mapi::flags::{LogoffFlags, LogonFlags};
 pub use mapi::session::{Identity, MapiSession};
 pub use mapi::ui::{Answer, LogonUi, NoUi, Question, Terminal};
+pub use object::Object;
+pub use object::attachment::Attachment;
+pub use object::message::{Access, Associated, Message, ReadFlag};
+pub use object::props::Problem;
+pub use object::recipient::{Recipient, RecipientKind};
+pub use object::stream::{OpenMode, SeekFrom, Stream};
+pub use object::table::{Bookmark, FindFrom, Origin, Position, Sort, Table, View};
 pub use options::{Backoff, Options};
 pub use profile::{Profile, ProfileSet, Profiles, Secret};
 #[doc(hidden)]

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use watertight_mapi::prop::{Prop, PropBag};
 use watertight_mapi::rop::field::{Bytes16, LongTermId};
 use watertight_mapi::rop::logon::{
     IdFromLongTermIdRequest, LogonRequest, LogonResponse, LongTermIdFromIdRequest, PrivateLogon,
 };
 use watertight_mapi::rop::{INVALID_HANDLE, Request, RequestBody, ResponseBody};
-use watertight_mapi::{Fid, GlobCnt, MapiCode, ReplId};
+use watertight_mapi::{Fid, GlobCnt, MapiCode, Mid, PropTag, ReplId};
 use watertight_wire::Guid;
 
 use crate::error::{Error, ProtocolError, SignInError};
 use crate::folder::Folder;
 use crate::handle::ServerHandle;
+use crate::object::message::{self, Access, Message};
+use crate::object::names::Names;
+use crate::object::props::{self, On, Problem};
 use crate::session::{Requester, Session};
 
 /// Private — [MS-OXCSTOR] 2.2.1.1.1.
@@ -65,6 +69,9 @@ pub(crate) struct Inner {
     response: PrivateLogon,
     /// Which replica stands behind a REPLID in this logon.
     replicas: Mutex<BTreeMap<ReplId, Guid>>,
+    /// The named properties that are known.
+    pub(crate) names: Mutex<Names>,
+    dn_prefix: String,
 }
 
 impl Session {
@@ -98,7 +105,9 @@ impl Session {
             Err(error) => return Err(error),
         };
         let handle = replies.take(0).ok_or_else(|| unexpected("RopLogon gave no handle"))?;
-        let inner = Inner { handle, response, replicas: Mutex::default() };
+        let dn_prefix = self.info().dn_prefix.clone();
+        let inner =
+            Inner { handle, response, replicas: Mutex::default(), names: Mutex::default(), dn_prefix };
         Ok(Logon { requester, inner: Arc::new(inner) })
     }
 }
@@ -237,6 +246,84 @@ impl Logon {
     /// [`Error::Refused`], with NotFound when it is gone.
     pub async fn open_folder(&self, id: Fid) -> Result<Folder, Error> {
         Folder::open(self, id).await
+    }
+
+    /// Opens a standard folder.
+    ///
+    /// # Errors
+    /// As [`Logon::open_folder`].
+    pub async fn folder(&self, folder: SpecialFolder) -> Result<Folder, Error> {
+        Folder::open(self, self.special_folder(folder)).await
+    }
+
+    /// Opens the Inbox.
+    ///
+    /// # Errors
+    /// As [`Logon::open_folder`].
+    pub async fn inbox(&self) -> Result<Folder, Error> {
+        self.folder(SpecialFolder::Inbox).await
+    }
+
+    /// Opens the top of what the user sees.
+    ///
+    /// # Errors
+    /// As [`Logon::open_folder`].
+    pub async fn ipm_subtree(&self) -> Result<Folder, Error> {
+        self.folder(SpecialFolder::IpmSubtree).await
+    }
+
+    /// Opens the root of the mailbox.
+    ///
+    /// # Errors
+    /// As [`Logon::open_folder`].
+    pub async fn root(&self) -> Result<Folder, Error> {
+        self.folder(SpecialFolder::Root).await
+    }
+
+    /// Opens a message — [MS-OXCMSG] 2.2.3.1 RopOpenMessage.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], with NotFound when it is not in that folder.
+    #[doc(alias = "OpenEntry")]
+    pub async fn open_message(&self, folder: Fid, id: Mid, access: Access) -> Result<Message, Error> {
+        let opened = message::open(self.on(), folder, &[id], access).await?;
+        opened.into_iter().next().unwrap_or_else(|| Err(unexpected("RopOpenMessage was not answered")))
+    }
+
+    /// Properties of the store — [MS-OXCSTOR] 2.2.2; as [`Object::props`](crate::Object::props).
+    ///
+    /// # Errors
+    /// As [`Object::props`](crate::Object::props).
+    #[doc(alias = "GetProps")]
+    pub async fn props(&self, tags: &[PropTag]) -> Result<PropBag, Error> {
+        props::get(self.on(), tags, props::INLINE_LIMIT).await
+    }
+
+    /// All properties of the store; as [`Object::all_props`](crate::Object::all_props).
+    ///
+    /// # Errors
+    /// As [`Object::props`](crate::Object::props).
+    pub async fn all_props(&self) -> Result<PropBag, Error> {
+        props::all(self.on(), props::INLINE_LIMIT).await
+    }
+
+    /// Sets properties of the store; as [`Object::set_props`](crate::Object::set_props).
+    ///
+    /// # Errors
+    /// As [`Object::set_props`](crate::Object::set_props).
+    #[doc(alias = "SetProps")]
+    pub async fn set_props(&self, props: &[Prop]) -> Result<Vec<Problem>, Error> {
+        props::set(self.on(), props).await
+    }
+
+    /// The store as a place to ask.
+    pub(crate) fn on(&self) -> On<'_> {
+        On { logon: self, handle: self.inner.handle.raw() }
+    }
+
+    /// DnPrefix of the session.
+    pub(crate) fn dn_prefix(&self) -> &str {
+        &self.inner.dn_prefix
     }
 
     async fn ask(&self, body: RequestBody) -> Result<crate::session::Replies, Error> {

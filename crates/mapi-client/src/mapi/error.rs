@@ -111,7 +111,10 @@ const fn code(error: &Error) -> MapiCode {
         }
         Error::Discovery(DiscoveryError::Unusable { .. } | DiscoveryError::Redirect { .. })
         | Error::Setup(SetupError::Roots { .. }) => MapiCode::UnconfiguredLogon,
-        Error::Protocol(ProtocolError::TooLarge { .. }) | Error::Setup(SetupError::RequestTooLarge) => {
+        Error::Protocol(ProtocolError::TooLarge { .. })
+        | Error::Setup(
+            SetupError::RequestTooLarge | SetupError::TooLarge { .. } | SetupError::TooManyRows { .. },
+        ) => {
             MapiCode::TooBig
         }
         Error::Protocol(ProtocolError::ResponseCode(_)) => MapiCode::UnableToComplete,
@@ -124,7 +127,12 @@ const fn code(error: &Error) -> MapiCode {
         Error::Refused { code, .. } => refused(*code),
         Error::Busy { .. } => MapiCode::ServerBusy,
         Error::SessionLost(_) => MapiCode::EndOfSession,
-        Error::Setup(SetupError::Url { .. } | SetupError::PlainHttp { .. } | SetupError::UserName) => {
+        Error::Setup(
+            SetupError::Url { .. }
+            | SetupError::PlainHttp { .. }
+            | SetupError::UserName
+            | SetupError::NoWireForm(_),
+        ) => {
             MapiCode::InvalidParameter
         }
         Error::Setup(SetupError::Random(_)) => MapiCode::OutOfResources,

@@ -48,6 +48,15 @@ macro_rules! rops {
                 }
             }
 
+            /// The ROP's name in the specification.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => concat!("Rop", stringify!($name)),)*
+                    Self::Unknown(..) => "an unknown ROP",
+                }
+            }
+
             fn read(r: &mut Reader<'_>, id: RopId) -> Result<Self, WireError> {
                 Ok(match id {
                     $(RopId::$name => Self::$name(<$request as Wire>::read(r)?),)*

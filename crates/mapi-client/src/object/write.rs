@@ -1,0 +1,1 @@
+//! Messages written many at a time.
