@@ -381,6 +381,7 @@ impl Actor {
 
     /// Ends the session context, also one that is out of step: the server holds things for it.
     async fn disconnect(&mut self) -> Result<(), Error> {
+        let in_step = self.stage == Stage::Connected;
         let result = match self.stage {
             Stage::Gone => Ok(()),
             // A Connect that failed half way may have made a session context all the same.
@@ -401,6 +402,9 @@ impl Actor {
                 }
             }
         };
+        if in_step && result.is_ok() {
+            self.transport.keep();
+        }
         self.transport.close();
         self.released.clear();
         result

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustix::net::RecvFlags;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,11 +26,17 @@ use watertight_ledger::{Entry, Kind};
 
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ProtocolError, ReachError};
+use crate::tcp::Tcp;
 use crate::tls;
 use crate::traffic::{Counted, Counters};
 
 /// More bytes of headers than this are not read.
 const MAX_HEADERS: usize = 64 << 10;
+
+/// What a connection holds: hyper's buffers and state.
+const BYTES: usize = 16 << 10;
+/// The same, with those of TLS.
+const BYTES_WITH_TLS: usize = 48 << 10;
 
 /// Addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 8;
@@ -44,6 +51,8 @@ pub(crate) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// Gone once the connection has ended.
     driver: Option<Pin<Box<Driver>>>,
+    /// To see whether the server has closed it.
+    tcp: Arc<TcpStream>,
     address: String,
     _entry: Entry,
 }
@@ -67,10 +76,12 @@ impl Connection {
     ) -> Result<Self, Error> {
         let address = endpoint.address();
         let opening = async {
-            let entry = kind.enter();
-            let tcp = Counted { stream: connect(endpoint, timeout).await?, counters: Arc::clone(counters) };
+            let mut entry = kind.enter();
+            let tcp = Arc::new(connect(endpoint, timeout).await?);
+            let counted = Counted { stream: Tcp(Arc::clone(&tcp)), counters: Arc::clone(counters) };
+            entry.set_bytes(if tls.is_some() { BYTES_WITH_TLS } else { BYTES });
             let socket: Box<dyn Socket> = match tls {
-                None => Box::new(tcp),
+                None => Box::new(counted),
                 Some(config) => {
                     let host = endpoint.host().to_owned();
                     let name = ServerName::try_from(host).map_err(|e| ReachError::Handshake {
@@ -79,7 +90,7 @@ impl Connection {
                     })?;
                     let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
                     let stream = connector
-                        .connect(name, tcp)
+                        .connect(name, counted)
                         .await
                         .map_err(|e| tls::failure(endpoint.host(), &endpoint.address(), &e))?;
                     Box::new(stream)
@@ -91,7 +102,7 @@ impl Connection {
                 .await
                 .map_err(|e| http_error(&endpoint.address(), &e))?;
             let driver = Some(Box::pin(driver));
-            Ok(Self { sender, driver, address: endpoint.address(), _entry: entry })
+            Ok(Self { sender, driver, tcp, address: endpoint.address(), _entry: entry })
         };
         tokio::time::timeout(timeout, opening)
             .await
@@ -140,6 +151,20 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Whether the next request may go over it: the last response is read to its end, and the server neither closed
+    /// the connection nor sent what nobody asked for.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        let Some(driver) = &mut self.driver else { return false };
+        let mut context = Context::from_waker(Waker::noop());
+        if driver.as_mut().poll(&mut context).is_ready() {
+            self.driver = None;
+            return false;
+        }
+        // What the system knows may not have reached the runtime yet.
+        let quiet = rustix::net::recv(&*self.tcp, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        self.sender.is_ready() && matches!(quiet, Err(rustix::io::Errno::AGAIN))
     }
 
     /// Waits, between requests, until the server closes the connection.

@@ -13,8 +13,9 @@ use crate::session::Session;
 use crate::settings::Settings;
 use crate::traffic::Traffic;
 
-/// The way to one server as one user. It opens nothing itself: each [`Session`] is a session context with a
-/// connection of its own.
+/// The way to one server as one user. Each [`Session`] is a session context with a connection that it has for itself;
+/// after its Disconnect the connection is kept for the next one ([`Options::kept_connections`]). With the last clone
+/// and the last session, what is kept ends.
 #[derive(Clone)]
 pub struct Connector {
     pub(crate) settings: Arc<Settings>,
@@ -59,10 +60,12 @@ impl Connector {
         Ok(Session::new(link, info, Arc::clone(&self.settings)))
     }
 
-    /// Waits until every session has ended, those too that were dropped without [`Session::disconnect`].
+    /// Waits until every session has ended, those too that were dropped without [`Session::disconnect`], and ends the
+    /// connections that are kept.
     pub async fn idle(&self) {
         // The sender lives here, so the wait cannot fail.
         let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
+        self.settings.pool.clear();
     }
 
     /// What all sessions together asked and moved so far.

@@ -1,8 +1,9 @@
 //! A MAPI/HTTP client: sessions, logons, folders, and their synchronization by ICS.
 //!
-//! A [`Connector`] knows the way to a server; [`Connector::connect`] makes a [`Session`], a session context with a
-//! connection of its own, owned by one task. Everything that is opened in a session keeps it alive, is counted in the
-//! ledger, and ends when it is dropped: a handle with the next request, the session with a Disconnect.
+//! [`Mapi::logon_ex`] logs on as MAPI programs know it: a profile and flags in, a [`MapiSession`] out. Below it, a
+//! [`Connector`] knows the way to a server; [`Connector::connect`] makes a [`Session`], a session context with a
+//! connection that it has for itself, owned by one task. Everything that is opened in a session keeps it alive, is
+//! counted in the ledger, and ends when it is dropped: a handle with the next request, the session with a Disconnect.
 //!
 //! Invariants: no request goes out while another of the same session context is on its way; nothing received is
 //! larger than a stated bound; no wait is without a bound; neither credentials nor cookies are ever formatted.
@@ -23,6 +24,7 @@ mod mailbox;
 mod mapi;
 mod object;
 mod options;
+mod pool;
 mod profile;
 mod retry_after;
 mod session;
@@ -30,6 +32,7 @@ mod settings;
 mod source;
 mod start;
 mod sync_options;
+mod tcp;
 mod tls;
 mod traffic;
 mod transport;

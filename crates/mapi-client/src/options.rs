@@ -18,6 +18,11 @@ pub struct Options {
     pub response_timeout: Duration,
     /// How long a Disconnect may take, and a request that nobody waits for any more.
     pub goodbye_timeout: Duration,
+    /// How many connections are kept for the next session after theirs was disconnected; 0 closes each with its
+    /// session.
+    pub kept_connections: usize,
+    /// How long such a connection is kept. Servers close them sooner or later, ours after three minutes.
+    pub kept_for: Duration,
     /// X-ClientApplication — [MS-OXCMAPIHTTP] 2.2.3.3.7. Servers know clients that say Outlook.
     pub client_application: String,
     /// Whether responses may be compressed. Where it is left open all may, but for long ones from this machine itself.
@@ -34,6 +39,8 @@ impl Default for Options {
             read_timeout: Duration::from_secs(90),
             response_timeout: Duration::from_secs(600),
             goodbye_timeout: Duration::from_secs(3),
+            kept_connections: 8,
+            kept_for: Duration::from_secs(60),
             client_application: "Outlook/16.0.10000.1000".to_owned(),
             compression: None,
             backoff: Backoff::default(),

@@ -11,6 +11,7 @@ use crate::connection::Connection;
 use crate::endpoint::{Credentials, Endpoint};
 use crate::error::{Error, SetupError};
 use crate::options::Options;
+use crate::pool::Pool;
 use crate::tls;
 use crate::traffic::Counters;
 
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) options: Options,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) pool: Pool,
     pub(crate) ledger: Ledger,
 }
 
@@ -42,6 +44,7 @@ impl Settings {
             authorization: credentials.authorization()?,
             tls,
             counters: Arc::default(),
+            pool: Pool::new(options.kept_connections, options.kept_for),
             ledger: ledger.child("client"),
             endpoint,
             options,

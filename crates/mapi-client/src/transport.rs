@@ -93,6 +93,13 @@ impl Transport {
         self.cookies.header().is_some()
     }
 
+    /// Leaves the connection to the next session.
+    pub(crate) fn keep(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.settings.pool.put(connection);
+        }
+    }
+
     /// Closes the connection.
     pub(crate) fn close(&mut self) {
         self.connection = None;
@@ -107,7 +114,10 @@ impl Transport {
         let (mut connection, response) = loop {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => self.settings.connect(&self.connections).await?,
+                None => match self.settings.pool.take() {
+                    Some(connection) => connection,
+                    None => self.settings.connect(&self.connections).await?,
+                },
             };
             self.settings.counters.request();
             match connection.send(request, timeout).await {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use watertight_ledger::Ledger;
 use watertight_mapi::ics::State;
 use watertight_mapi::ics::syntactical::Event;
-use watertight_mapi_client::{Backoff, Connector, Credentials, Download, Endpoint, Error, Options};
+use watertight_mapi_client::{
+    Backoff, Connector, Credentials, Download, Endpoint, Error, Mapi, Options, Profile, ProfileSet, Profiles,
+};
 use watertight_testkit::replay::Replay;
 
 /// A replaying server and the way to it.
@@ -51,6 +53,21 @@ impl Bench {
         let connector = Connector::new(endpoint, &credentials, options, &ledger).unwrap();
         let dn = replay.user_dn();
         Self { replay, ledger, connector, dn }
+    }
+
+    /// MAPI with the profile `work`, the default one, which lacks nothing but the password.
+    pub fn mapi(&self) -> Mapi {
+        self.mapi_with(options())
+    }
+
+    pub fn mapi_with(&self, options: Options) -> Mapi {
+        Mapi::new(Profiles::of(self.profiles()), options, &self.ledger)
+    }
+
+    pub fn profiles(&self) -> ProfileSet {
+        let mut work = Profile::new(self.replay.url(), "u4@test.local");
+        work.user_dn = Some(self.dn.clone());
+        ProfileSet { default: Some("work".to_owned()), profiles: [("work".to_owned(), work)].into() }
     }
 
     /// Nothing is left anywhere.

@@ -64,7 +64,8 @@ async fn ten_thousand_handles_and_downloads_leave_nothing() {
     assert_eq!(bench.replay.counts().handles, 1);
     drop(logon);
     session.disconnect().await.unwrap();
-    assert_eq!(bench.ledger.held(), 0, "{}", bench.ledger.inspect());
+    // The connection, for the next session.
+    assert_eq!(bench.ledger.held(), 1, "{}", bench.ledger.inspect());
     bench.assert_nothing_left().await;
 }
 

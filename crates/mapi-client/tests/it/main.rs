@@ -7,9 +7,15 @@ mod download;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod keep_alive;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod ledger;
+#[cfg(test)]
+mod logon_ex;
+#[cfg(test)]
+mod profiles;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
