@@ -4,6 +4,7 @@
 //! the request is brought to its end, so that the sequence stays right. When everybody is gone, the session context
 //! is disconnected.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -67,7 +68,6 @@ pub(crate) enum Command {
     },
     Release {
         handle: u32,
-        entry: Entry,
     },
     Ping {
         reply: oneshot::Sender<Result<(), Error>>,
@@ -125,10 +125,12 @@ pub(crate) struct Actor {
     transport: Transport,
     commands: mpsc::UnboundedReceiver<Command>,
     link: WeakLink,
+    /// Handles of objects that somebody has. They end with the session, whoever still has them.
+    open: BTreeMap<u32, Entry>,
     /// Handles that nobody needs any more: they go with the next Execute.
     released: Vec<(u32, Entry)>,
     stage: Stage,
-    _session: Entry,
+    session: Entry,
     /// Last, so that all else is gone when it says so.
     _running: Running,
 }
@@ -158,9 +160,10 @@ impl Actor {
             transport,
             commands,
             link,
+            open: BTreeMap::new(),
             released: Vec::new(),
             stage: Stage::New,
-            _session: session,
+            session,
             _running: running,
         })
     }
@@ -175,11 +178,16 @@ impl Actor {
             match command {
                 Some(Command::Connect { user_dn, reply }) => match self.connect(user_dn).await {
                     Ok(info) => {
+                        self.count();
                         if reply.send(Ok(info)).is_err() {
                             break;
                         }
                     }
                     Err(error) => {
+                        // There may be a session context, but not a connection that is known to be in order.
+                        if self.stage == Stage::Connected {
+                            self.stage = Stage::OutOfStep;
+                        }
                         self.end().await;
                         let _ = reply.send(Err(error));
                         return;
@@ -195,7 +203,11 @@ impl Actor {
                     // Whoever asked may be gone.
                     let _ = reply.send(result);
                 }
-                Some(Command::Release { handle, entry }) => self.released.push((handle, entry)),
+                Some(Command::Release { handle }) => {
+                    if let Some(entry) = self.open.remove(&handle) {
+                        self.released.push((handle, entry));
+                    }
+                }
                 Some(Command::Ping { reply }) => {
                     let result = self.ping().await;
                     let _ = reply.send(self.judged(result));
@@ -210,6 +222,13 @@ impl Actor {
             }
         }
         self.end().await;
+    }
+
+    /// What the session holds, but for its connection and its handles, which count themselves.
+    fn count(&mut self) {
+        let released = self.released.capacity().saturating_mul(size_of::<(u32, Entry)>());
+        let bytes = size_of::<Self>().saturating_add(self.transport.bytes()).saturating_add(released);
+        self.session.set_bytes(bytes);
     }
 
     /// The end of a session that nobody has any more.
@@ -328,9 +347,12 @@ impl Actor {
     }
 
     /// The object with a new handle; `None` when everybody is gone, for then the session ends.
-    fn adopt(&self, handle: u32) -> Option<ServerHandle> {
-        let entry = self.settings.ledger.kind("handles").enter();
-        Some(ServerHandle::new(handle, self.link.upgrade()?, entry))
+    fn adopt(&mut self, handle: u32) -> Option<ServerHandle> {
+        let link = self.link.upgrade()?;
+        let mut entry = self.settings.ledger.kind("handles").enter();
+        entry.set_bytes(size_of::<(u32, Entry)>().saturating_add(size_of::<ServerHandle>()));
+        self.open.insert(handle, entry);
+        Some(ServerHandle::new(handle, link))
     }
 
     /// Handles that are not needed any more go first: RopRelease has no response.
@@ -402,6 +424,7 @@ impl Actor {
                 }
             }
         };
+        self.open.clear();
         if in_step && result.is_ok() {
             self.transport.keep();
         }

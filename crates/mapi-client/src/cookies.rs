@@ -35,6 +35,11 @@ impl Cookies {
         }
     }
 
+    /// How much is held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.capacity().saturating_add(value.capacity())).sum()
+    }
+
     /// The Cookie header, marked as sensitive; `None` when there are no cookies.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         let pairs: Vec<_> = self.0.iter().map(|(name, value)| format!("{name}={}", value.as_str())).collect();

@@ -2,21 +2,18 @@
 
 use std::fmt;
 
-use watertight_ledger::Entry;
-
 use crate::actor::{Command, Link};
 
 /// A handle of a server object — [MS-OXCROPS] 2.2.1. Dropping it releases the object (RopRelease goes with the next
-/// request; Disconnect releases all).
+/// request; Disconnect releases all). The ledger counts it until then, or until the session ends.
 pub struct ServerHandle {
     handle: u32,
     link: Link,
-    entry: Option<Entry>,
 }
 
 impl ServerHandle {
-    pub(crate) const fn new(handle: u32, link: Link, entry: Entry) -> Self {
-        Self { handle, link, entry: Some(entry) }
+    pub(crate) const fn new(handle: u32, link: Link) -> Self {
+        Self { handle, link }
     }
 
     /// The number, for a handle table.
@@ -28,10 +25,8 @@ impl ServerHandle {
 
 impl Drop for ServerHandle {
     fn drop(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            // A session that has ended released it.
-            let _ = self.link.send(Command::Release { handle: self.handle, entry });
-        }
+        // A session that has ended released it.
+        let _ = self.link.send(Command::Release { handle: self.handle });
     }
 }
 

@@ -221,7 +221,7 @@ mod tests {
         let credentials = Credentials::new("u", "p").unwrap();
         let settings = Settings::new(endpoint, &credentials, crate::Options::default(), ledger).unwrap();
         let (link, _) = Link::new();
-        let sync = ServerHandle::new(1, link.clone(), ledger.kind("handles").enter());
+        let sync = ServerHandle::new(1, link.clone());
         Source::new(Requester::new(link, Arc::new(settings)), (sync, None), None, Vec::new()).unwrap()
     }
 

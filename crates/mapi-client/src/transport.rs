@@ -93,6 +93,11 @@ impl Transport {
         self.cookies.header().is_some()
     }
 
+    /// What is held for the requests, but for the connection.
+    pub(crate) fn bytes(&self) -> usize {
+        self.client.capacity().saturating_add(self.cookies.bytes())
+    }
+
     /// Leaves the connection to the next session.
     pub(crate) fn keep(&mut self) {
         if let Some(connection) = self.connection.take() {

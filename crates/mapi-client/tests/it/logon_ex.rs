@@ -316,6 +316,7 @@ async fn those_who_share_wait_for_the_one_who_logs_on() {
     let slow = mapi.logon_ex(&Silent, Some("work"), None, share | LogonFlags::LOGON_UI);
     let hasty = logon(&mapi, LogonFlags::TIMEOUT_SHORT);
     let error = tokio::select! {
+        biased;
         _ = slow => unreachable!(),
         result = hasty => result.unwrap_err(),
     };

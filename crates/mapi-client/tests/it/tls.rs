@@ -67,6 +67,7 @@ async fn connect(url: &str, options: Options, dn: &str) -> Result<(), Error> {
         Ok(session) => session.disconnect().await,
         Err(error) => Err(error),
     };
+    connector.idle().await;
     assert_eq!(ledger.held(), 0, "{}", ledger.inspect());
     result
 }
