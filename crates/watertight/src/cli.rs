@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 /// Your Exchange or grommunio mailbox as a Maildir, kept in step over MAPI/HTTP.
 #[derive(Debug, Parser)]
@@ -68,6 +70,12 @@ pub enum Command {
     /// Look after a data directory.
     #[command(subcommand)]
     Store(Store),
+    /// Prove that nothing leaks: run the loop of a document, or watch any program.
+    #[command(subcommand)]
+    Soak(Soak),
+    /// What `soak` starts to do the work.
+    #[command(hide = true)]
+    SoakWorker,
 }
 
 /// `watertight demo`
@@ -119,6 +127,12 @@ pub struct Serve {
     /// (allocated bytes, and the tree of counts).
     #[arg(long, value_name = "PATH")]
     pub inspect: Option<PathBuf>,
+    /// Stop when this process, which must have started this one, has ended.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub parent: Option<u32>,
+    /// Leak on purpose.
+    #[arg(long, value_name = "WHAT", hide = true, requires = "inspect")]
+    pub plant: Option<Plant>,
 }
 
 /// `watertight user`
@@ -265,6 +279,174 @@ pub struct Sync {
     pub allow_mass_delete: bool,
 }
 
+/// `watertight soak`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Exit status 1 says: not flat.
+
+Examples:
+  watertight soak logon
+  watertight soak Q293150              the same, with the document's story
+  watertight soak 887828 --report ics.html
+  watertight soak pid 4711 --for 1h    any program")]
+pub enum Soak {
+    /// Log on and off, again and again (also: `soak Q293150`, with the story of that document).
+    Logon(SoakLoop),
+    /// Synchronize a mailbox that changes, again and again (also: `soak 887828`).
+    Ics(SoakLoop),
+    /// Watch any process, until it is interrupted or for a time.
+    Pid(SoakPid),
+    /// The loop of document Q293150.
+    #[command(name = "Q293150", aliases = ["q293150", "293150"], hide = true)]
+    LogonDocument(SoakLoop),
+    /// The loop of document KB 887828.
+    #[command(name = "887828", aliases = ["KB887828", "kb887828"], hide = true)]
+    IcsDocument(SoakLoop),
+}
+
+/// `watertight soak logon` and `watertight soak ics`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Starts a server and a worker, lets the worker do its iterations, and samples both whenever
+neither has anything to do. A tenth of the iterations is warm-up. Exit status 0: flat.
+
+Flat: in 20 samples the file descriptors, the threads and every count of the ledger are
+equal, and the slope of the allocated bytes (least squares) has a 95 % interval (Student's t)
+that contains 0 and ends below 1 byte for each operation. Because one window in twenty would
+fail by chance, a window that is not flat is followed by another of 20 samples, three at
+most, and the last decides: a leak is in every window. Further windows come on top of
+--iterations.
+
+An operation of `logon` is one session. An iteration of `ics` is a round: the mailbox of
+1,000 messages changes, and then there are three operations: a synchronization of what
+changed, one with nothing changed, and one of the folders.
+
+Examples:
+  watertight soak logon --iterations 1000000 --report logon.html
+  watertight soak logon --how rotate           panics, errors, handles left open
+  watertight soak ics --plant bytes            see soak find a leak (exit status 1)
+  watertight soak logon --server https://mail.example.org \\
+      --user anna@example.org --password-file anna.password")]
+pub struct SoakLoop {
+    /// How many iterations, warm-up included [default: 6000 for logon, 500 for ics].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(100..=1_000_000_000))]
+    pub iterations: Option<u64>,
+    /// How each iteration ends.
+    #[arg(long, value_enum, default_value_t = How::Closed)]
+    pub how: How,
+    /// Write a page with the verdict and the curves.
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// Leak on purpose, to see soak find it.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub plant: Option<Plant>,
+    /// Where to leak.
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t = PlantIn::Worker, requires = "plant")]
+    pub plant_in: PlantIn,
+    /// Somebody else's server instead of one of ours; only the worker is sampled then.
+    #[arg(long, value_name = "URL", requires = "user", help_heading = OTHERS)]
+    pub server: Option<String>,
+    /// The login name there.
+    #[arg(long, value_name = "NAME", requires = "server", help_heading = OTHERS)]
+    pub user: Option<String>,
+    /// The user's distinguished name [default: the server's Autodiscover says it].
+    #[arg(long, value_name = "DN", requires = "server", help_heading = OTHERS)]
+    pub user_dn: Option<String>,
+    /// A file whose first line is the password; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE", group = "secret", requires = "server", help_heading = OTHERS)]
+    pub password_file: Option<PathBuf>,
+    /// A command that prints the password.
+    #[arg(long, value_name = "COMMAND", group = "secret", requires = "server", help_heading = OTHERS)]
+    pub password_command: Option<String>,
+    /// Trust the certificates in this file (PEM) too.
+    #[arg(long, value_name = "FILE", requires = "server", help_heading = OTHERS)]
+    pub tls_ca: Option<PathBuf>,
+}
+
+const OTHERS: &str = "Another server";
+
+/// How an iteration ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum How {
+    /// As the document has it: everything is closed.
+    Closed,
+    /// Folders and a download are open and not closed by the caller.
+    Unclosed,
+    /// The caller panics with all of that open.
+    Panic,
+    /// The server refuses something in the middle, and the caller returns at once.
+    Error,
+    /// Each of these in turn.
+    Rotate,
+}
+
+/// What is leaked on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum Plant {
+    /// One file descriptor for each 1,000 operations.
+    Fd,
+    /// 16 bytes for each operation.
+    Bytes,
+    /// One entry of the ledger for each 100 operations.
+    Ledger,
+}
+
+/// Where it is leaked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlantIn {
+    /// In the worker, which is the client.
+    Worker,
+    /// In the server.
+    Server,
+}
+
+/// `watertight soak pid`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Samples the process (file descriptors by kind, threads, resident memory, heap) until it ends,
+until you press Ctrl-C, or for the time of --for. The first tenth of the time is warm-up; the
+rest is cut into 20 parts, and of each the lowest value counts. Not flat: that floor rises
+from third to third of the time, the 95 % interval of its slope (least squares, Student's t)
+lies above 0, and it makes at least one descriptor or thread, or 64 KiB of heap. Exit status
+0: flat.
+
+Examples:
+  watertight soak pid $(pidof dovecot)
+  watertight soak pid 4711 --for 1h --report dovecot.html")]
+pub struct SoakPid {
+    /// The process.
+    #[arg(value_name = "PID")]
+    pub pid: u32,
+    /// How long (90s, 10m, 1h, 2d) [default: until interrupted].
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// How often to sample [default: 1s; with --for 300 times, from 100 ms to a minute apart].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub interval: Option<Duration>,
+    /// Write a page with the verdict and the curves.
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+}
+
+/// A time with its unit: `250ms`, `90s`, `10m`, `1h`, `2d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err("a number with ms, s, m, h or d".to_owned()),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| "a number with ms, s, m, h or d".to_owned())? * factor;
+    if !(0.01..=31_536_000.0).contains(&seconds) {
+        return Err("from 10ms to 365d".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -274,6 +456,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        for wrong in ["", "h", "1w", "0s", "-1s", "1e9d", "400d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::Mode;
@@ -17,6 +18,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use watertight_ledger::{Inspect, Ledger};
+
+use crate::command::soak::Planted;
 
 /// The longest line that is answered.
 const MAX_LINE: u64 = 4096;
@@ -60,14 +63,16 @@ pub struct Socket {
     file: File,
     listener: UnixListener,
     ledger: Ledger,
+    plant: Option<Planted>,
 }
 
 impl Socket {
-    /// Listens at a path. A socket that a dead process left there is replaced.
+    /// Listens at a path. A socket that a dead process left there is replaced. What is planted grows when it is told
+    /// how many operations there were.
     ///
     /// # Errors
     /// When somebody listens there, when there is something else, and when no socket can be made.
-    pub fn bind(path: &Path, ledger: &Ledger) -> Result<Self> {
+    pub fn bind(path: &Path, ledger: &Ledger, plant: Option<Planted>) -> Result<Self> {
         let context = || format!("cannot listen at {}", path.display());
         remove_stale(path).with_context(context)?;
         // From its first moment on the socket is its owner's alone.
@@ -76,20 +81,21 @@ impl Socket {
         rustix::process::umask(before);
         let listener = listener.with_context(context)?;
         let inode = fs::symlink_metadata(path).with_context(context)?.ino();
-        Ok(Self { file: File { path: path.to_owned(), inode }, listener, ledger: ledger.clone() })
+        Ok(Self { file: File { path: path.to_owned(), inode }, listener, ledger: ledger.clone(), plant })
     }
 
     /// Answers for as long as it is polled.
     pub async fn run(self) {
-        let Self { file: _file, listener, ledger } = self;
+        let Self { file: _file, listener, ledger, plant } = self;
+        let plant = plant.map(Arc::new);
         let mut connections = JoinSet::new();
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     while connections.try_join_next().is_some() {}
-                    let ledger = ledger.clone();
+                    let (ledger, plant) = (ledger.clone(), plant.clone());
                     connections.spawn(async move {
-                        if let Err(error) = answer(stream, &ledger).await {
+                        if let Err(error) = answer(stream, &ledger, plant.as_deref()).await {
                             tracing::debug!(%error, "an inspection ended");
                         }
                     });
@@ -104,7 +110,7 @@ impl Socket {
     }
 }
 
-async fn answer(mut stream: UnixStream, ledger: &Ledger) -> Result<()> {
+async fn answer(mut stream: UnixStream, ledger: &Ledger, plant: Option<&Planted>) -> Result<()> {
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader);
     let mut asked = Vec::new();
@@ -113,6 +119,9 @@ async fn answer(mut stream: UnixStream, ledger: &Ledger) -> Result<()> {
         (&mut reader).take(MAX_LINE).read_until(b'\n', &mut asked).await?;
         if asked.last() != Some(&b'\n') {
             return Ok(());
+        }
+        if let Some(plant) = plant {
+            plant.told(&asked);
         }
         writer.write_all(line(ledger)?.as_bytes()).await?;
     }

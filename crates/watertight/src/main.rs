@@ -49,5 +49,7 @@ fn run(command: &Command, common: &Common) -> Result<Exit> {
         Command::User(command) => command::user::run(command, common),
         Command::Import(args) => command::import::run(args, common),
         Command::Store(command) => command::store::run(command, common),
+        Command::Soak(command) => command::soak::run(command, common),
+        Command::SoakWorker => command::soak::worker(),
     }
 }

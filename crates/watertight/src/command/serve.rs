@@ -11,6 +11,7 @@ use watertight_mapi::store::Store;
 use watertight_mapi_server::{Server, ServerConfig};
 
 use super::on_runtime;
+use super::soak::Planted;
 use crate::cli::{Common, Serve};
 use crate::data;
 use crate::exit::Exit;
@@ -24,6 +25,9 @@ pub fn run(args: &Serve, common: &Common) -> Result<Exit> {
 }
 
 async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
+    if let Some(parent) = args.parent {
+        super::soak::end_with(parent)?;
+    }
     let ledger = Ledger::new("watertight");
     let store = data::open(&args.data, &ledger).await?;
     store.claim().with_context(|| format!("cannot serve {}", args.data.display()))?;
@@ -41,7 +45,8 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let server = Server::bind(config, store, &ledger).await?;
-    let inspection = args.inspect.as_deref().map(|path| Socket::bind(path, &ledger)).transpose()?;
+    let plant = args.plant.map(|what| Planted::new(what, &ledger));
+    let inspection = args.inspect.as_deref().map(|path| Socket::bind(path, &ledger, plant)).transpose()?;
     announce(&server.urls(), common)?;
     let stopped = async move {
         tokio::select! {

@@ -26,7 +26,8 @@ use progress::{Bars, time};
 pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
     // What is wrong with the command line is said before a password is asked for.
     let endpoint = endpoint(&args.server, &args.user)?;
-    let password = password(args)?;
+    let password =
+        password(&args.user, args.password_file.as_deref(), args.password_command.as_deref())?;
     let credentials = Credentials::new(args.user.clone(), password.as_str()).map_err(|e| client(e.into()))?;
     let ledger = Ledger::new("watertight");
     let bars = Arc::new(Bars::new(common.quiet || common.json, args.dry_run && !common.json));
@@ -35,16 +36,21 @@ pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
     Ok(if report.left_out.is_empty() { Exit::Done } else { Exit::Partial })
 }
 
-fn password(args: &Sync) -> Result<Zeroizing<String>> {
-    match (&args.password_file, &args.password_command) {
+/// The password, from where the command line says that it is.
+pub(super) fn password(
+    user: &str,
+    file: Option<&Path>,
+    command: Option<&str>,
+) -> Result<Zeroizing<String>> {
+    match (file, command) {
         (Some(file), _) => secret::from_file(file),
         (None, Some(command)) => secret::from_command(command),
-        (None, None) => secret::from_environment_or_prompt(&format!("Password of {}: ", args.user)),
+        (None, None) => secret::from_environment_or_prompt(&format!("Password of {user}: ")),
     }
 }
 
 /// The mailbox endpoint: as it was given, or where servers have it when only the server was.
-fn endpoint(server: &str, user: &str) -> Result<Endpoint> {
+pub(super) fn endpoint(server: &str, user: &str) -> Result<Endpoint> {
     let endpoint = Endpoint::parse(server).map_err(|e| client(e.into()))?;
     let (path, query) = match endpoint.target().split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -107,15 +113,7 @@ async fn synchronized(
     bars: &Arc<Bars>,
     ledger: &Ledger,
 ) -> Result<(Report, Traffic)> {
-    let dn = match &args.user_dn {
-        Some(dn) => dn.clone(),
-        None => {
-            let host = connector.endpoint().host();
-            let address =
-                if args.user.contains('@') { args.user.clone() } else { format!("{}@{host}", args.user) };
-            discover(connector, &args.user, &address).await?
-        }
-    };
+    let dn = user_dn(connector, &args.user, args.user_dn.as_deref()).await?;
     let discovery = connector.traffic();
     let mut options = usual(ledger);
     options.allow_mass_delete = args.allow_mass_delete;
@@ -148,6 +146,16 @@ fn failed(error: SyncError, maildir: &Path) -> anyhow::Error {
     }
 }
 
+/// The user's DN: as given, or as Autodiscover says it.
+pub(super) async fn user_dn(connector: &Connector, user: &str, dn: Option<&str>) -> Result<String> {
+    if let Some(dn) = dn {
+        return Ok(dn.to_owned());
+    }
+    let host = connector.endpoint().host();
+    let address = if user.contains('@') { user.to_owned() } else { format!("{user}@{host}") };
+    discover(connector, user, &address).await
+}
+
 /// The user's DN, as Autodiscover on the server says it: for the login name, or for the address made of it.
 async fn discover(connector: &Connector, user: &str, address: &str) -> Result<String> {
     match connector.discover(user).await {
@@ -172,7 +180,7 @@ pub async fn once(connector: &Connector, dn: &str, maildir: &Path, ledger: &Ledg
 }
 
 /// An error of the client with its exit status.
-fn client(error: watertight_mapi_client::Error) -> anyhow::Error {
+pub(super) fn client(error: watertight_mapi_client::Error) -> anyhow::Error {
     let exit = match error.class() {
         ErrorClass::SignIn => Exit::SignIn,
         ErrorClass::Reach | ErrorClass::SessionLost => Exit::Reach,

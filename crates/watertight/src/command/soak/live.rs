@@ -1,0 +1,255 @@
+//! `soak logon` and `soak ics`: processes of ours, run to a verdict.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
+use watertight_soak::{Axis, Course, DEFINITION, Document, Next, Record};
+
+use super::children::{Server, Worker, settled};
+use super::worker::{Config, Scene};
+use super::{display, mailbox, page, tell};
+use crate::cli::{Common, How, Plant, PlantIn, SoakLoop};
+use crate::command::{on_runtime, sync};
+
+/// What is done again and again.
+pub enum Scenario {
+    /// Sessions.
+    Logon,
+    /// Synchronizations.
+    Ics,
+}
+
+/// How many messages the mailbox of `ics` has.
+const MESSAGES: u32 = 1000;
+
+impl Scenario {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Logon => "logon",
+            Self::Ics => "ics",
+        }
+    }
+
+    fn iterations(&self) -> u64 {
+        match self {
+            Self::Logon => 6000,
+            Self::Ics => 500,
+        }
+    }
+
+    fn axis(&self) -> Axis {
+        Axis::Operations(match self {
+            Self::Logon => "sessions",
+            Self::Ics => "syncs",
+        })
+    }
+
+    fn title(&self, how: How) -> String {
+        let what = match self {
+            Self::Logon => "Logging on and off",
+            Self::Ics => "Synchronizing a mailbox that changes",
+        };
+        let how = match how {
+            How::Closed => "",
+            How::Unclosed => ", with handles that are never closed",
+            How::Panic => ", with a panic in the middle of each",
+            How::Error => ", with an error in the middle of each",
+            How::Rotate => ", with handles left open, panics and errors in turn",
+        };
+        format!("{what}{how}")
+    }
+}
+
+/// Runs the loop to its verdict.
+pub fn run(
+    scenario: &Scenario,
+    args: &SoakLoop,
+    document: Option<Document>,
+    common: &Common,
+) -> Result<Record> {
+    if let Some(document) = &document {
+        tell(common, &story(document));
+    }
+    let started = page::now();
+    let password = match &args.user {
+        Some(user) => {
+            sync::password(user, args.password_file.as_deref(), args.password_command.as_deref())?
+        }
+        None => mailbox::password()?,
+    };
+    let (course, elapsed) = on_runtime(1, soak(scenario, args, &password, common))?;
+    let iterations = course.iterations();
+    let (series, windows, findings) = course.into_parts();
+    Ok(Record {
+        scenario: scenario.name(),
+        title: scenario.title(args.how),
+        document,
+        definition: DEFINITION,
+        command: page::command_line(),
+        machine: page::machine(),
+        started,
+        elapsed,
+        iterations,
+        axis: scenario.axis(),
+        series,
+        windows,
+        findings,
+    })
+}
+
+fn story(document: &Document) -> String {
+    let mut text = format!("\n{}: {}\n\n{}\n\n", document.number, document.title, wrapped(document.symptom));
+    for (n, step) in document.steps.iter().enumerate() {
+        text.push_str(&format!("  {}. {step}\n", n.saturating_add(1)));
+    }
+    format!("{text}\n{}\n", wrapped(document.here))
+}
+
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut width = 0_usize;
+    for word in text.split(' ') {
+        let len = word.chars().count();
+        if width > 0 && width.saturating_add(len) >= 96 {
+            out.push('\n');
+            width = 0;
+        } else if width > 0 {
+            out.push(' ');
+        }
+        out.push_str(word);
+        width = width.saturating_add(len).saturating_add(1);
+    }
+    out
+}
+
+async fn soak(
+    scenario: &Scenario,
+    args: &SoakLoop,
+    password: &str,
+    common: &Common,
+) -> Result<(Course, std::time::Duration)> {
+    // Signals that come from now on are not missed.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let dir = match args.server {
+        Some(_) => None,
+        None => {
+            let dir = tempfile::Builder::new().prefix("watertight-soak-").tempdir();
+            Some(dir.context("no scratch directory")?)
+        }
+    };
+    // First of all, so that the directory goes also when this process is killed.
+    let worker = Worker::start(dir.as_ref().map(TempDir::path)).await?;
+    let mut stage = Stage { worker, server: None };
+    let result = tokio::select! {
+        result = act(&mut stage, scenario, args, password, dir.as_ref(), common) => result,
+        _ = terminate.recv() => Err(anyhow!("stopped before there was a verdict")),
+        _ = interrupt.recv() => Err(anyhow!("stopped before there was a verdict")),
+    };
+    // However it ended, nothing stays; what went wrong first is told.
+    let worker = stage.worker.stop().await;
+    let server = match stage.server {
+        Some(server) => server.stop().await,
+        None => Ok(()),
+    };
+    let removed = dir.map_or(Ok(()), TempDir::close).context("the scratch directory stays");
+    let done = result?;
+    worker.and(server).and(removed)?;
+    Ok(done)
+}
+
+/// The children, with a place outside of what may be given up.
+struct Stage {
+    worker: Worker,
+    server: Option<Server>,
+}
+
+async fn act(
+    stage: &mut Stage,
+    scenario: &Scenario,
+    args: &SoakLoop,
+    password: &str,
+    dir: Option<&TempDir>,
+    common: &Common,
+) -> Result<(Course, std::time::Duration)> {
+    let plant = |place: PlantIn| -> Option<Plant> { args.plant.filter(|_| args.plant_in == place) };
+    let scene = match scenario {
+        Scenario::Logon => Scene::Logon,
+        Scenario::Ics => Scene::Ics,
+    };
+    let mut config = Config {
+        scene,
+        how: args.how,
+        server: String::new(),
+        user: mailbox::USER.into(),
+        dn: args.user_dn.clone(),
+        password: password.to_owned(),
+        tls_ca: args.tls_ca.clone(),
+        plant: plant(PlantIn::Worker),
+        remove_after: None,
+    };
+    let mut processes = Vec::new();
+    match (dir, &args.server, &args.user) {
+        (_, Some(server), Some(user)) => {
+            anyhow::ensure!(plant(PlantIn::Server).is_none(), "that server is not ours to leak in");
+            config.server.clone_from(server);
+            config.user.clone_from(user);
+        }
+        (Some(dir), ..) => {
+            let data = dir.path().join("data");
+            let messages = match scenario {
+                Scenario::Logon => 0,
+                Scenario::Ics => MESSAGES,
+            };
+            let account = mailbox::make(&data, password, messages).await?;
+            let server = Server::start(dir.path(), &data, plant(PlantIn::Server)).await?;
+            config.server.clone_from(&server.url);
+            config.dn = Some(account.legacy_dn);
+            config.remove_after = Some(server.pid());
+            processes.push(("server".to_owned(), server.pid()));
+            stage.server = Some(server);
+        }
+        _ => return Err(anyhow!("a server needs a user")),
+    }
+    processes.push(("worker".to_owned(), stage.worker.pid()));
+    let mut operations = stage.worker.prepare(&config).await?;
+    drop(config);
+
+    let axis = scenario.axis();
+    let mut course = Course::new(args.iterations.unwrap_or(scenario.iterations()), processes);
+    let mut display = display(common, axis);
+    display.head(course.series(), axis);
+    let start = Instant::now();
+    while let Next::Run(iterations) = course.next() {
+        if iterations > 0 {
+            let before = operations;
+            operations = stage.worker.run(iterations).await?;
+            if let Some(server) = &mut stage.server {
+                server.operations(operations.saturating_sub(before));
+            }
+        }
+        let before = |place: usize| {
+            course.series().get(place).and_then(|s| s.samples.last()).map(|s| s.figures.clone())
+        };
+        let mut figures = Vec::new();
+        if let Some(server) = &mut stage.server {
+            figures.push(settled(server, before(figures.len()).as_ref()).await?);
+        }
+        figures.push(settled(&mut stage.worker, before(figures.len()).as_ref()).await?);
+        let ended = course.sampled(iterations, operations, start.elapsed(), figures);
+        let text = match course.windows().len() {
+            0 => "warming up".to_owned(),
+            n => format!("window {n}"),
+        };
+        display.sampled(course.series(), axis, &text);
+        if ended == Some(false) && course.next() != Next::Done {
+            let why: Vec<String> =
+                course.findings().iter().filter(|f| !f.flat).map(ToString::to_string).collect();
+            display.line(&format!("  not flat in this window ({}); another follows", why.join("; ")));
+        }
+    }
+    display.close();
+    Ok((course, start.elapsed()))
+}
