@@ -29,6 +29,7 @@ pub fn object(record: &Record) -> Value {
                 map.insert("name".into(), json!(s.name));
                 map.insert("pid".into(), json!(s.pid));
                 map.insert("flat".into(), json!(record.process_flat(&s.name)));
+                map.insert("samples".into(), s.samples.iter().map(sample).collect());
             }
             one
         }).collect::<Vec<_>>(),
@@ -83,6 +84,21 @@ fn figures(record: &Record, samples: &[Sample]) -> Value {
             "after": last.figures.held(),
             "counts": counts(&last.figures),
         },
+    })
+}
+
+/// One sample; all of them are there, those of the warm-up too.
+fn sample(sample: &Sample) -> Value {
+    let figures = &sample.figures;
+    json!({
+        "seconds": sample.elapsed.as_secs_f64(),
+        "operations": sample.operations,
+        "fds": figures.descriptors.total(),
+        "threads": figures.threads,
+        "ledger": figures.held(),
+        "heap_bytes": figures.bytes(),
+        "private_dirty_kib": figures.private_dirty / 1024,
+        "rss_kib": figures.rss / 1024,
     })
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn small(n: f64) -> String {
 pub(crate) fn with_sign(text: String) -> String {
     match text.strip_prefix('-') {
         Some(rest) => format!("−{rest}"),
-        None if text.starts_with('0') && text.bytes().all(|b| b == b'0' || b == b'.') => text,
+        None if text.starts_with('0') && !text.bytes().any(|b| (b'1'..=b'9').contains(&b)) => text,
         None => format!("+{text}"),
     }
 }
@@ -77,6 +77,8 @@ mod tests {
         assert_eq!(with_sign(small(-16.04)), "−16.0");
         assert_eq!(with_sign(small(0.0)), "0");
         assert_eq!(with_sign(small(-0.001)), "0.00");
+        assert_eq!(with_sign(bytes(0.0)), "0 B");
+        assert_eq!(with_sign(bytes(0.5)), "+0.50 B");
         assert_eq!(float(u64::MAX), 18_446_744_073_709_551_615.0);
         assert_eq!(signed(-5), -5.0);
     }

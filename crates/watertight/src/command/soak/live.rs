@@ -245,9 +245,9 @@ async fn act(
         };
         display.sampled(course.series(), axis, &text);
         if ended == Some(false) && course.next() != Next::Done {
-            let why: Vec<String> =
-                course.findings().iter().filter(|f| !f.flat).map(ToString::to_string).collect();
-            display.line(&format!("  not flat in this window ({}); another follows", why.join("; ")));
+            for finding in course.findings().iter().filter(|f| !f.flat) {
+                display.line(&format!("  not flat in this window: {finding}"));
+            }
         }
     }
     display.close();

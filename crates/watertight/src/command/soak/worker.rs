@@ -14,8 +14,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
 use watertight_ledger::Ledger;
-use watertight_mapi_client::{Connector, Credentials, Options};
+use watertight_mapi_client::{Connector, Credentials, Options, SpecialFolder};
 use zeroize::Zeroize;
 
 use super::Planted;
@@ -200,6 +201,7 @@ impl Actor {
         let connector = Connector::new(endpoint, &credentials, options, ledger).map_err(sync::client)?;
         let dn = sync::user_dn(&connector, &config.user, config.dn.as_deref()).await?;
         let client = Client { connector, dn, how: config.how };
+        client.crowd().await?;
         Ok(match config.scene {
             Scene::Logon => Self::Logon(logon::Logon::new(client)),
             Scene::Ics => Self::Ics(Box::new(ics::Ics::new(client).await?)),
@@ -227,6 +229,9 @@ impl Actor {
     }
 }
 
+/// How many sessions there are at once when all is warmed up.
+const CROWD: u32 = 6;
+
 /// What both need.
 struct Client {
     connector: Connector,
@@ -235,6 +240,28 @@ struct Client {
 }
 
 impl Client {
+    /// Several sessions at once, a few times, so that every pool of threads and connections is as large as one client
+    /// will ever need it.
+    async fn crowd(&self) -> Result<()> {
+        for _ in 0..3 {
+            let mut tasks = JoinSet::new();
+            for _ in 0..CROWD {
+                let (connector, dn) = (self.connector.clone(), self.dn.clone());
+                tasks.spawn(async move {
+                    let session = connector.connect(&dn).await?;
+                    let logon = session.logon(&dn).await?;
+                    logon.open_folder(logon.special_folder(SpecialFolder::Inbox)).await?;
+                    session.disconnect().await
+                });
+            }
+            while let Some(done) = tasks.join_next().await {
+                done?.map_err(sync::client)?;
+            }
+        }
+        self.connector.idle().await;
+        Ok(())
+    }
+
     /// How iteration number `n` ends.
     fn how(&self, n: u64) -> How {
         match (self.how, n % 4) {

@@ -15,6 +15,8 @@ use changes::Changes;
 
 /// Every so many rounds all of the mailbox is synchronized from an empty state.
 const FULL: u64 = 25;
+/// So many small requests end a run.
+const SMALL_REQUESTS: u32 = 16;
 /// The mailbox is listed, and changed, up to so many messages.
 const MOST: usize = 100_000;
 
@@ -55,7 +57,8 @@ impl Ics {
         let counted = count(download, |id| ids.push(id)).await.map_err(sync::client)?;
         ids.truncate(MOST);
         let contents = counted.state.context("a synchronization without a state")?;
-        let changes = Changes::new(ids);
+        let mut changes = Changes::new(ids);
+        changes.warm_up(&session, &inbox).await?;
         let open = Open { inbox, top, logon, session };
         Ok(Self { client, open, contents, hierarchy: State::default(), changes, round: 0 })
     }
@@ -84,8 +87,10 @@ impl Ics {
 
     /// Waits until all of it has ended.
     pub async fn rest(&mut self) {
-        // One request takes along what was dropped before it.
-        let _ = self.open.session.ping().await;
+        // A request takes along what was dropped before it. Buffers that were large for a download become small again.
+        for _ in 0..SMALL_REQUESTS {
+            let _ = self.open.logon.long_term_id(self.open.inbox.id()).await;
+        }
     }
 
     async fn download(&self, state: &State) -> Result<Download, Error> {

@@ -41,6 +41,16 @@ impl Changes {
         Self { ids, came: VecDeque::new(), round: 0 }
     }
 
+    /// Touches everything a few times, so that the server's caches are as full as they will ever be.
+    pub async fn warm_up(&mut self, session: &Session, inbox: &Folder) -> Result<()> {
+        for read_flags in [0, CLEAR_READ_FLAG, 0, CLEAR_READ_FLAG] {
+            for ids in self.ids.chunks(500) {
+                set_read(session, inbox, ids.to_vec(), read_flags).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the changes of a round. Returns how many messages are new or changed.
     pub async fn make(&mut self, session: &Session, inbox: &Folder) -> Result<u64> {
         let round = self.round;
@@ -61,12 +71,8 @@ impl Changes {
         read.dedup();
         if !read.is_empty() {
             let pass = round.saturating_mul(READ) / self.ids.len().max(1);
-            let body = RequestBody::SetReadFlags(SetReadFlagsRequest {
-                want_asynchronous: Truth(false),
-                read_flags: if pass.is_multiple_of(2) { 0 } else { CLEAR_READ_FLAG },
-                message_ids: List16(read),
-            });
-            one(session, body, inbox, "RopSetReadFlags").await?;
+            let flags = if pass.is_multiple_of(2) { 0 } else { CLEAR_READ_FLAG };
+            set_read(session, inbox, read, flags).await?;
         }
         if self.came.len() > MESSAGES.saturating_mul(ROUNDS) {
             let body = RequestBody::DeleteMessages(DeleteMessagesRequest {
@@ -89,6 +95,15 @@ impl Changes {
     fn pick(&self, n: usize) -> Option<Mid> {
         self.ids.get(n.checked_rem(self.ids.len())?).copied()
     }
+}
+
+async fn set_read(session: &Session, inbox: &Folder, ids: Vec<Mid>, read_flags: u8) -> Result<()> {
+    let body = RequestBody::SetReadFlags(SetReadFlagsRequest {
+        want_asynchronous: Truth(false),
+        read_flags,
+        message_ids: List16(ids),
+    });
+    one(session, body, inbox, "RopSetReadFlags").await
 }
 
 async fn one(session: &Session, body: RequestBody, on: &Folder, name: &'static str) -> Result<()> {
