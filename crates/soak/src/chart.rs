@@ -133,9 +133,7 @@ fn curve(
     let chart = Chart::new(datasets)
         .block(Block::new().title(title.to_owned().bold()))
         .x_axis(ChartAxis::default().bounds([x.0, x.1]).style(Style::new().dim()))
-        .y_axis(
-            ChartAxis::default().bounds(y).labels(y.map(label)).style(Style::new().dim()),
-        );
+        .y_axis(ChartAxis::default().bounds(y).labels(y.map(label)).style(Style::new().dim()));
     frame.render_widget(chart, area);
 }
 

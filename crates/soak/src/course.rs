@@ -41,15 +41,7 @@ impl Course {
         let warm_up = iterations.saturating_sub(gap.saturating_mul(gaps)).max(WARM_UP_SAMPLES);
         let series =
             processes.into_iter().map(|(name, pid)| Series { name, pid, samples: Vec::new() }).collect();
-        Self {
-            warm_up,
-            gap,
-            series,
-            windows: Vec::new(),
-            findings: Vec::new(),
-            iterations: 0,
-            done: false,
-        }
+        Self { warm_up, gap, series, windows: Vec::new(), findings: Vec::new(), iterations: 0, done: false }
     }
 
     /// What is to be done next.

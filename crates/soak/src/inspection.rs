@@ -89,8 +89,7 @@ mod tests {
         let root = Ledger::new("watertight");
         let child = root.child("server");
         let (a, b) = (root.child("session"), root.child("session"));
-        let held =
-            [child.kind("sockets").enter(), a.kind("handles").enter(), b.kind("handles").enter()];
+        let held = [child.kind("sockets").enter(), a.kind("handles").enter(), b.kind("handles").enter()];
         let _nothing = child.kind("files");
         let json = serde_json::json!({
             "version": 1, "pid": 5, "allocated": 77, "ledger": root.inspect(),

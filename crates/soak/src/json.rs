@@ -45,9 +45,8 @@ pub fn object(record: &Record) -> Value {
 fn figures(record: &Record, samples: &[Sample]) -> Value {
     let judged = record.judged(samples);
     let (Some(first), Some(last)) = (judged.first(), judged.last()) else { return json!({}) };
-    let between = |value: fn(&Figures) -> u64| {
-        json!({"before": value(&first.figures), "after": value(&last.figures)})
-    };
+    let between =
+        |value: fn(&Figures) -> u64| json!({"before": value(&first.figures), "after": value(&last.figures)});
     let mut fds = between(|f| f.descriptors.total());
     let slope = record.bytes_slope(samples);
     let mut heap = between(Figures::bytes);

@@ -2,4 +2,6 @@
 use crate::record::Record;
 /// The page.
 #[must_use]
-pub fn page(record: &Record) -> String { record.title.clone() }
+pub fn page(record: &Record) -> String {
+    record.title.clone()
+}

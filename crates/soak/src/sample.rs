@@ -28,12 +28,7 @@ impl Descriptors {
     /// Each kind with its name.
     #[must_use]
     pub const fn kinds(&self) -> [(&'static str, u64); 4] {
-        [
-            ("sockets", self.sockets),
-            ("files", self.files),
-            ("pipes", self.pipes),
-            ("anonymous", self.anon),
-        ]
+        [("sockets", self.sockets), ("files", self.files), ("pipes", self.pipes), ("anonymous", self.anon)]
     }
 }
 

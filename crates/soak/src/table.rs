@@ -92,10 +92,18 @@ pub fn verdict(record: &Record) -> Vec<String> {
                 ledger = (ledger.0.saturating_add(1), ledger.1.saturating_add(held));
                 continue;
             }
-            lines.push(finding_line(finding.flat, &finding.measure.to_string(), &finding.evidence.to_string()));
+            lines.push(finding_line(
+                finding.flat,
+                &finding.measure.to_string(),
+                &finding.evidence.to_string(),
+            ));
         }
         if one.samples.iter().any(|s| s.figures.ledger.is_some()) && record.process_flat_ledger(&one.name) {
-            lines.push(finding_line(true, "ledger", &format!("{} held in {} counts, the same in all samples", ledger.1, ledger.0)));
+            lines.push(finding_line(
+                true,
+                "ledger",
+                &format!("{} held in {} counts, the same in all samples", ledger.1, ledger.0),
+            ));
         }
         if record.axis == Axis::Time
             && let Some(line) = bound(record, one)

@@ -55,7 +55,9 @@ pub fn warm_up(series: &Series) -> usize {
 fn one(window: &[Sample], bytes: bool, value: fn(&Sample) -> u64, least: f64) -> (bool, Evidence) {
     let points = floors(window, value);
     let Some(slope) = fit(&points) else { return (false, Evidence::Unknown) };
-    let (Some(first), Some(last)) = (window.first(), window.last()) else { return (false, Evidence::Unknown) };
+    let (Some(first), Some(last)) = (window.first(), window.last()) else {
+        return (false, Evidence::Unknown);
+    };
     if window.iter().all(|s| value(s) == value(first)) && !bytes {
         return (true, Evidence::Equal(crate::number::thousands(value(first))));
     }

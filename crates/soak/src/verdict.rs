@@ -140,8 +140,7 @@ pub fn judge(series: &[Series], start: usize) -> Vec<Finding> {
             let (flat, evidence) = equal(&window, count, ToString::to_string);
             push(Measure::Ledger(path.clone()), flat, evidence);
         }
-        let points: Vec<_> =
-            window.iter().map(|s| (float(s.operations), float(s.figures.bytes()))).collect();
+        let points: Vec<_> = window.iter().map(|s| (float(s.operations), float(s.figures.bytes()))).collect();
         let (flat, evidence) = match fit(&points) {
             Some(slope) => (
                 slope.contains_zero() && slope.high < LIMIT,

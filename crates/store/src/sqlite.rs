@@ -125,6 +125,22 @@ impl SqliteStore {
         }
         Ok(())
     }
+
+    /// Gives back the memory of pages that are in memory only because they may be read again. What is open stays open.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    pub async fn release_memory(&self) -> StoreResult<()> {
+        let shared = Arc::clone(&self.0);
+        self.0
+            .pool
+            .run(move || {
+                let cores: Vec<_> = locked(&shared.open).iter().map(|(_, core)| Arc::clone(core)).collect();
+                cores.iter().try_for_each(|core| core.release_memory())?;
+                shared.directory.release_memory()
+            })
+            .await
+    }
 }
 
 const DIRECTORY_FILE: &str = "directory.db";

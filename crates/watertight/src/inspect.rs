@@ -2,7 +2,8 @@
 //!
 //! A line is `{"version":1,"pid":N,"allocated":BYTES,"ledger":{…}}`: the bytes that are allocated and not given back,
 //! SQLite's among them, and the tree of counts. The socket belongs to its owner alone (mode 0600); each line that
-//! comes in, whatever it says, is answered by one.
+//! comes in, whatever it says, is answered by one. `release` gives back first what is in memory only because it may be read
+//! again; so two lines can be compared.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -18,6 +19,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use watertight_ledger::{Inspect, Ledger};
+use watertight_store::SqliteStore;
 
 use crate::command::soak::Planted;
 
@@ -63,16 +65,24 @@ pub struct Socket {
     file: File,
     listener: UnixListener,
     ledger: Ledger,
-    plant: Option<Planted>,
+    orders: Orders,
+}
+
+/// What a line may ask for before it is answered.
+#[derive(Default)]
+pub struct Orders {
+    /// The store that gives back memory.
+    pub store: Option<SqliteStore>,
+    /// What leaks on purpose: it grows when it is told how many operations there were.
+    pub plant: Option<Planted>,
 }
 
 impl Socket {
-    /// Listens at a path. A socket that a dead process left there is replaced. What is planted grows when it is told
-    /// how many operations there were.
+    /// Listens at a path. A socket that a dead process left there is replaced.
     ///
     /// # Errors
     /// When somebody listens there, when there is something else, and when no socket can be made.
-    pub fn bind(path: &Path, ledger: &Ledger, plant: Option<Planted>) -> Result<Self> {
+    pub fn bind(path: &Path, ledger: &Ledger, orders: Orders) -> Result<Self> {
         let context = || format!("cannot listen at {}", path.display());
         remove_stale(path).with_context(context)?;
         // From its first moment on the socket is its owner's alone.
@@ -81,21 +91,21 @@ impl Socket {
         rustix::process::umask(before);
         let listener = listener.with_context(context)?;
         let inode = fs::symlink_metadata(path).with_context(context)?.ino();
-        Ok(Self { file: File { path: path.to_owned(), inode }, listener, ledger: ledger.clone(), plant })
+        Ok(Self { file: File { path: path.to_owned(), inode }, listener, ledger: ledger.clone(), orders })
     }
 
     /// Answers for as long as it is polled.
     pub async fn run(self) {
-        let Self { file: _file, listener, ledger, plant } = self;
-        let plant = plant.map(Arc::new);
+        let Self { file: _file, listener, ledger, orders } = self;
+        let orders = Arc::new(orders);
         let mut connections = JoinSet::new();
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     while connections.try_join_next().is_some() {}
-                    let (ledger, plant) = (ledger.clone(), plant.clone());
+                    let (ledger, orders) = (ledger.clone(), Arc::clone(&orders));
                     connections.spawn(async move {
-                        if let Err(error) = answer(stream, &ledger, plant.as_deref()).await {
+                        if let Err(error) = answer(stream, &ledger, &orders).await {
                             tracing::debug!(%error, "an inspection ended");
                         }
                     });
@@ -110,7 +120,7 @@ impl Socket {
     }
 }
 
-async fn answer(mut stream: UnixStream, ledger: &Ledger, plant: Option<&Planted>) -> Result<()> {
+async fn answer(mut stream: UnixStream, ledger: &Ledger, orders: &Orders) -> Result<()> {
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader);
     let mut asked = Vec::new();
@@ -120,8 +130,13 @@ async fn answer(mut stream: UnixStream, ledger: &Ledger, plant: Option<&Planted>
         if asked.last() != Some(&b'\n') {
             return Ok(());
         }
-        if let Some(plant) = plant {
+        if let Some(plant) = &orders.plant {
             plant.told(&asked);
+        }
+        if asked.trim_ascii() == b"release"
+            && let Some(store) = &orders.store
+        {
+            store.release_memory().await?;
         }
         writer.write_all(line(ledger)?.as_bytes()).await?;
     }

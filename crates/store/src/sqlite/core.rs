@@ -91,6 +91,11 @@ pub(super) struct Core {
     _held: Entry,
 }
 
+/// Gives back the memory of a connection's pages.
+pub(super) fn shrink(conn: &Conn) -> StoreResult<()> {
+    conn.sql.execute_batch("PRAGMA shrink_memory").doing("giving back memory")
+}
+
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<(Job, bool)>,
@@ -138,6 +143,12 @@ impl Core {
             }
         }
         result
+    }
+
+    /// Gives back the memory of pages that are only remembered.
+    pub(super) fn release_memory(&self) -> StoreResult<()> {
+        shrink(&locked(&self.writer))?;
+        locked(&self.readers).iter().try_for_each(shrink)
     }
 
     /// The names, with at least those that `sql` sees.

@@ -32,6 +32,11 @@ impl Directory {
         Self(Mutex::new(conn))
     }
 
+    /// Gives back the memory of pages that are only remembered.
+    pub(super) fn release_memory(&self) -> StoreResult<()> {
+        super::core::shrink(&self.conn())
+    }
+
     fn conn(&self) -> MutexGuard<'_, Conn> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,7 +15,7 @@ use super::soak::Planted;
 use crate::cli::{Common, Serve};
 use crate::data;
 use crate::exit::Exit;
-use crate::inspect::Socket;
+use crate::inspect::{Orders, Socket};
 use crate::plain::PlainStore;
 
 /// Runs the command.
@@ -31,6 +31,8 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     let ledger = Ledger::new("watertight");
     let store = data::open(&args.data, &ledger).await?;
     store.claim().with_context(|| format!("cannot serve {}", args.data.display()))?;
+    let orders =
+        Orders { store: Some(store.clone()), plant: args.plant.map(|what| Planted::new(what, &ledger)) };
     let store: Arc<dyn Store> = Arc::new(store);
     let store = if args.no_transport_form { Arc::new(PlainStore(store)) } else { store };
     let mut config = ServerConfig::new(args.http);
@@ -45,8 +47,7 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let server = Server::bind(config, store, &ledger).await?;
-    let plant = args.plant.map(|what| Planted::new(what, &ledger));
-    let inspection = args.inspect.as_deref().map(|path| Socket::bind(path, &ledger, plant)).transpose()?;
+    let inspection = args.inspect.as_deref().map(|path| Socket::bind(path, &ledger, orders)).transpose()?;
     announce(&server.urls(), common)?;
     let stopped = async move {
         tokio::select! {

@@ -26,8 +26,7 @@ use progress::{Bars, time};
 pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
     // What is wrong with the command line is said before a password is asked for.
     let endpoint = endpoint(&args.server, &args.user)?;
-    let password =
-        password(&args.user, args.password_file.as_deref(), args.password_command.as_deref())?;
+    let password = password(&args.user, args.password_file.as_deref(), args.password_command.as_deref())?;
     let credentials = Credentials::new(args.user.clone(), password.as_str()).map_err(|e| client(e.into()))?;
     let ledger = Ledger::new("watertight");
     let bars = Arc::new(Bars::new(common.quiet || common.json, args.dry_run && !common.json));
@@ -37,11 +36,7 @@ pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
 }
 
 /// The password, from where the command line says that it is.
-pub(super) fn password(
-    user: &str,
-    file: Option<&Path>,
-    command: Option<&str>,
-) -> Result<Zeroizing<String>> {
+pub(super) fn password(user: &str, file: Option<&Path>, command: Option<&str>) -> Result<Zeroizing<String>> {
     match (file, command) {
         (Some(file), _) => secret::from_file(file),
         (None, Some(command)) => secret::from_command(command),

@@ -66,13 +66,25 @@ impl Server {
         let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start the server")?;
         let output = child.stdout.take().context("the server has no output")?;
         let mut lines = BufReader::new(output).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the server is silent")??;
-        let url = line.as_deref().and_then(|line| line.strip_prefix("http ")).context("the server did not start")?;
+        let line =
+            tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the server is silent")??;
+        let url = line
+            .as_deref()
+            .and_then(|line| line.strip_prefix("http "))
+            .context("the server did not start")?;
         let stream = UnixStream::connect(&socket).await.context("cannot inspect the server")?;
         let (reader, writer) = stream.into_split();
         let process = Process::open(child.id().context("the server has ended")?)?;
         let reader = BufReader::new(reader).lines();
-        Ok(Self { child, process, url: url.to_owned(), reader, writer, operations: 0, planted: plant.is_some() })
+        Ok(Self {
+            child,
+            process,
+            url: url.to_owned(),
+            reader,
+            writer,
+            operations: 0,
+            planted: plant.is_some(),
+        })
     }
 
     /// Its number.
@@ -85,10 +97,21 @@ impl Server {
         self.operations = self.operations.saturating_add(more);
     }
 
+    /// Lets it give back what it remembers only because it may be read again.
+    pub async fn rest(&mut self) -> Result<()> {
+        if self.planted {
+            let operations = std::mem::take(&mut self.operations);
+            self.ask(&format!("operations {operations}")).await?;
+        }
+        self.ask("release").await.map(drop)
+    }
+
     async fn figures(&mut self) -> Result<Figures> {
-        let told = if self.planted { format!("operations {}\n", self.operations) } else { "\n".to_owned() };
-        self.operations = 0;
-        self.writer.write_all(told.as_bytes()).await.context("the server has ended")?;
+        self.ask("").await
+    }
+
+    async fn ask(&mut self, line: &str) -> Result<Figures> {
+        self.writer.write_all(format!("{line}\n").as_bytes()).await.context("the server has ended")?;
         let line = tokio::time::timeout(PATIENCE, self.reader.next_line())
             .await
             .context("the server does not answer an inspection")??
@@ -144,6 +167,12 @@ impl Worker {
     pub async fn run(&mut self, iterations: u64) -> Result<u64> {
         self.tell(&format!("run {iterations}")).await?;
         self.answer().await
+    }
+
+    /// Lets it log off.
+    pub async fn rest(&mut self) -> Result<()> {
+        self.tell("rest").await?;
+        self.answer().await.map(drop)
     }
 
     async fn answer(&mut self) -> Result<u64> {

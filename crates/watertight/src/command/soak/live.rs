@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
-use watertight_soak::{Axis, Course, DEFINITION, Document, Next, Record};
+use watertight_soak::{Axis, Course, DEFINITION, Document, Figures, Next, Record};
 
 use super::children::{Server, Worker, settled};
 use super::worker::{Config, Scene};
@@ -74,9 +74,7 @@ pub fn run(
     }
     let started = page::now();
     let password = match &args.user {
-        Some(user) => {
-            sync::password(user, args.password_file.as_deref(), args.password_command.as_deref())?
-        }
+        Some(user) => sync::password(user, args.password_file.as_deref(), args.password_command.as_deref())?,
         None => mailbox::password()?,
     };
     let (course, elapsed) = on_runtime(1, soak(scenario, args, &password, common))?;
@@ -187,6 +185,7 @@ async fn act(
         dn: args.user_dn.clone(),
         password: password.to_owned(),
         tls_ca: args.tls_ca.clone(),
+        profiles: None,
         plant: plant(PlantIn::Worker),
         remove_after: None,
     };
@@ -207,6 +206,7 @@ async fn act(
             let server = Server::start(dir.path(), &data, plant(PlantIn::Server)).await?;
             config.server.clone_from(&server.url);
             config.dn = Some(account.legacy_dn);
+            config.profiles = Some(dir.path().join("config.toml"));
             config.remove_after = Some(server.pid());
             processes.push(("server".to_owned(), server.pid()));
             stage.server = Some(server);
@@ -230,14 +230,9 @@ async fn act(
                 server.operations(operations.saturating_sub(before));
             }
         }
-        let before = |place: usize| {
-            course.series().get(place).and_then(|s| s.samples.last()).map(|s| s.figures.clone())
-        };
-        let mut figures = Vec::new();
-        if let Some(server) = &mut stage.server {
-            figures.push(settled(server, before(figures.len()).as_ref()).await?);
-        }
-        figures.push(settled(&mut stage.worker, before(figures.len()).as_ref()).await?);
+        let before: Vec<Figures> =
+            course.series().iter().filter_map(|s| s.samples.last()).map(|s| s.figures.clone()).collect();
+        let figures = sample(stage, &before).await?;
         let ended = course.sampled(iterations, operations, start.elapsed(), figures);
         let text = match course.windows().len() {
             0 => "warming up".to_owned(),
@@ -252,4 +247,31 @@ async fn act(
     }
     display.close();
     Ok((course, start.elapsed()))
+}
+
+/// A sample of every process, in two looks. Descriptors, threads and the ledger are of the first, with the session
+/// open as the operations left it. The memory is of the second: nobody is logged on, and caches of the store are given
+/// back, so that the buffers of a connection and the pages of a cache are no part of it.
+async fn sample(stage: &mut Stage, before: &[Figures]) -> Result<Vec<Figures>> {
+    let mut seen = Vec::new();
+    if let Some(server) = &mut stage.server {
+        seen.push(settled(server, before.first()).await?);
+    }
+    seen.push(settled(&mut stage.worker, before.get(seen.len())).await?);
+    stage.worker.rest().await?;
+    let mut rested = Vec::new();
+    if let Some(server) = &mut stage.server {
+        server.rest().await?;
+        rested.push(settled(server, None).await?);
+    }
+    rested.push(settled(&mut stage.worker, None).await?);
+    let both = seen.into_iter().zip(rested);
+    Ok(both
+        .map(|(seen, rested)| Figures {
+            descriptors: seen.descriptors,
+            threads: seen.threads,
+            ledger: seen.ledger,
+            ..rested
+        })
+        .collect())
 }

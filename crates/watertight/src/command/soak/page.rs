@@ -44,7 +44,9 @@ pub fn machine() -> String {
     let model = field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
     let memory = field(&read("/proc/meminfo"), "MemTotal")
         .and_then(|kib| kib.split(' ').next().and_then(|n| n.parse::<u64>().ok()))
-        .map_or_else(String::new, |kib| format!(", {:.1} GiB", f64::from(u32::try_from(kib / 1024).unwrap_or(0)) / 1024.0));
+        .map_or_else(String::new, |kib| {
+            format!(", {:.1} GiB", f64::from(u32::try_from(kib / 1024).unwrap_or(0)) / 1024.0)
+        });
     let kernel = read("/proc/sys/kernel/osrelease");
     let build = if cfg!(debug_assertions) { "debug build" } else { "release build" };
     format!(

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
-use watertight_soak::{
-    Axis, Process, ProcessError, Record, Sample, Series, TREND_DEFINITION, trend,
-};
+use watertight_soak::{Axis, Process, ProcessError, Record, Sample, Series, TREND_DEFINITION, trend};
 
 use super::{display, page};
 use crate::cli::{Common, SoakPid};

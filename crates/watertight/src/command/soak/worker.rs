@@ -1,13 +1,14 @@
 //! `watertight soak-worker`: does operations when it is told to on standard input, and answers on standard output.
 //!
 //! The first line is a JSON string: a directory that is removed when the one that started us is gone without saying
-//! `quit`. The second is a [`Config`]. Then come `run N`, answered by an [`Answer`]; `inspect`, answered by an
-//! inspection line; and `quit`.
+//! `quit`. The second is a [`Config`]. Then come `run N` and `rest` (log off),
+//! answered by an [`Answer`]; `inspect`, answered by an inspection line; and `quit`.
 
 mod ics;
 mod logon;
 
 use std::io::{self, BufRead, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,12 +17,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use watertight_ledger::Ledger;
-use watertight_mapi_client::{Connector, Credentials, Options, SpecialFolder};
-use zeroize::Zeroize;
+use watertight_mapi_client::{
+    Error, ErrorClass, LogoffFlags, LogonFlags, Mapi, MapiError, MapiSession, NoUi, Options, Profile,
+    ProfileSet, Profiles,
+};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Planted;
 use crate::cli::{How, Plant};
-use crate::command::{on_runtime, sync};
+use crate::command::on_runtime;
 use crate::exit::{Exit, Failure};
 use crate::inspect;
 
@@ -42,6 +46,8 @@ pub struct Config {
     pub password: String,
     /// Certificates to trust.
     pub tls_ca: Option<PathBuf>,
+    /// Where the profile is written to; it is kept in memory where there is no place.
+    pub profiles: Option<PathBuf>,
     /// What is leaked on purpose.
     pub plant: Option<Plant>,
     /// The directory is removed when this process is gone too.
@@ -90,9 +96,7 @@ pub fn run() -> Result<Exit> {
     // Not by the runtime: its threads for what blocks would come and go with each line.
     std::thread::Builder::new()
         .name("input".into())
-        .spawn(move || {
-            io::stdin().lock().lines().map_while(Result::ok).try_for_each(|line| lines.send(line))
-        })
+        .spawn(move || io::stdin().lock().lines().map_while(Result::ok).try_for_each(|line| lines.send(line)))
         .context("cannot start threads")?;
     let Some(first) = input.blocking_recv() else { return Ok(Exit::Done) };
     let dir: String = serde_json::from_str(&first).context("the first line is no directory")?;
@@ -150,6 +154,18 @@ async fn work(input: &mut UnboundedReceiver<String>, remove_after: &mut Option<u
             out.flush()?;
             continue;
         }
+        if line == "rest" {
+            let rested = match &mut actor {
+                Some(actor) => actor.rest().await,
+                None => Ok(()),
+            };
+            answer(
+                &rested
+                    .as_ref()
+                    .map_or_else(|error| Answer::from(error), |()| Answer::Operations(operations)),
+            )?;
+            continue;
+        }
         let count: Option<u64> = line.strip_prefix("run ").and_then(|n| n.parse().ok());
         let (Some(count), Some(actor)) = (count, &mut actor) else { bail!("no such order: {line}") };
         let done = tokio::select! {
@@ -194,13 +210,7 @@ impl From<&anyhow::Error> for Answer {
 
 impl Actor {
     async fn new(config: Config, ledger: &Ledger) -> Result<Self> {
-        let endpoint = sync::endpoint(&config.server, &config.user)?;
-        let credentials =
-            Credentials::new(config.user.clone(), config.password.as_str()).map_err(|e| sync::client(e.into()))?;
-        let options = Options { tls_ca: config.tls_ca.clone(), ..Options::default() };
-        let connector = Connector::new(endpoint, &credentials, options, ledger).map_err(sync::client)?;
-        let dn = sync::user_dn(&connector, &config.user, config.dn.as_deref()).await?;
-        let client = Client { connector, dn, how: config.how };
+        let client = Client::new(&config, ledger)?;
         client.crowd().await?;
         Ok(match config.scene {
             Scene::Logon => Self::Logon(logon::Logon::new(client)),
@@ -222,10 +232,19 @@ impl Actor {
             }
         }
         match self {
-            Self::Logon(logon) => logon.rest().await,
-            Self::Ics(ics) => ics.rest().await,
+            Self::Logon(logon) => logon.quiet().await,
+            Self::Ics(ics) => ics.quiet().await?,
         }
         Ok(operations)
+    }
+
+    /// Logs off, and lets go of connections.
+    async fn rest(&mut self) -> Result<()> {
+        match self {
+            Self::Logon(logon) => logon.quiet().await,
+            Self::Ics(ics) => ics.rest().await?,
+        }
+        Ok(())
     }
 }
 
@@ -233,32 +252,63 @@ impl Actor {
 const CROWD: u32 = 6;
 
 /// What both need.
+#[derive(Clone)]
 struct Client {
-    connector: Connector,
-    dn: String,
+    mapi: Mapi,
+    /// The password, where no profile has it.
+    password: Option<Zeroizing<String>>,
     how: How,
 }
 
+/// The profile's name.
+const PROFILE: &str = "soak";
+
 impl Client {
+    fn new(config: &Config, ledger: &Ledger) -> Result<Self> {
+        let (profiles, password) = match &config.profiles {
+            Some(path) => {
+                write_profile(path, config).context("cannot write the profile")?;
+                (Profiles::in_file(path), None)
+            }
+            None => {
+                let mut profile = Profile::new(config.server.clone(), config.user.clone());
+                profile.user_dn.clone_from(&config.dn);
+                profile.tls_ca.clone_from(&config.tls_ca);
+                let set = ProfileSet {
+                    default: Some(PROFILE.into()),
+                    profiles: [(PROFILE.to_owned(), profile)].into(),
+                };
+                (Profiles::of(set), Some(Zeroizing::new(config.password.clone())))
+            }
+        };
+        Ok(Self { mapi: Mapi::new(profiles, Options::default(), ledger), password, how: config.how })
+    }
+
+    /// MAPILogonEx, as the document calls it.
+    async fn logon(&self) -> Result<MapiSession> {
+        let password = self.password.as_ref().map(|password| password.as_str());
+        self.mapi.logon_ex(&NoUi, Some(PROFILE), password, LogonFlags::Q293150).await.map_err(|e| refused(&e))
+    }
+
     /// Several sessions at once, a few times, so that every pool of threads and connections is as large as one client
     /// will ever need it.
     async fn crowd(&self) -> Result<()> {
         for _ in 0..3 {
             let mut tasks = JoinSet::new();
             for _ in 0..CROWD {
-                let (connector, dn) = (self.connector.clone(), self.dn.clone());
+                let client = self.clone();
                 tasks.spawn(async move {
-                    let session = connector.connect(&dn).await?;
-                    let logon = session.logon(&dn).await?;
-                    logon.open_folder(logon.special_folder(SpecialFolder::Inbox)).await?;
-                    session.disconnect().await
+                    let session = client.logon().await?;
+                    session.open_msg_store()?.inbox().await?;
+                    session.logoff(LogoffFlags::empty()).await?;
+                    anyhow::Ok(())
                 });
             }
             while let Some(done) = tasks.join_next().await {
-                done?.map_err(sync::client)?;
+                done??;
             }
         }
-        self.connector.idle().await;
+        self.mapi.idle().await;
         Ok(())
     }
 
@@ -272,6 +322,36 @@ impl Client {
             (how, _) => how,
         }
     }
+}
+
+/// `config.toml` with the password beside it, for nobody else to read.
+fn write_profile(path: &Path, config: &Config) -> Result<()> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut text = format!(
+        "default = \"{PROFILE}\"\n\n[profile.{PROFILE}]\nserver = {}\nuser = {}\npassword_file = \"password\"\n",
+        quoted(&config.server),
+        quoted(&config.user)
+    );
+    if let Some(dn) = &config.dn {
+        text.push_str(&format!("user_dn = {}\n", quoted(dn)));
+    }
+    let write = |path: &Path, text: &str| {
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    write(&path.with_file_name("password"), &config.password)?;
+    Ok(write(path, &text)?)
+}
+
+/// What MAPI says, with the exit status for it.
+fn refused(error: &MapiError) -> anyhow::Error {
+    let exit = match error.cause().map(Error::class) {
+        Some(ErrorClass::SignIn) => Exit::SignIn,
+        Some(ErrorClass::Reach | ErrorClass::SessionLost) => Exit::Reach,
+        Some(ErrorClass::Setup) => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    Failure { exit, what: error.to_string(), cure: None }.into()
 }
 
 /// A panic as it happens in the middle of somebody's work, without a word on standard error.

@@ -1,11 +1,12 @@
 //! The loop of Q293150: MAPILogonEx, Logoff, Release.
 
-use anyhow::{Result, ensure};
-use watertight_mapi::ics::State;
+use anyhow::{Result, bail, ensure};
 use watertight_mapi::{Fid, GlobCnt};
-use watertight_mapi_client::{Download, Error, Folder, Session, SpecialFolder, SyncOptions};
+use watertight_mapi_client::{
+    Associated, ContentsExporter, Error, Export, Folder, LogoffFlags, MapiSession, SpecialFolder, Table, View,
+};
 
-use super::{Client, panic};
+use super::{Client, panic, refused};
 use crate::cli::How;
 use crate::command::sync;
 
@@ -17,9 +18,10 @@ pub struct Logon {
 
 /// What a caller has open.
 struct Opened {
-    logon: watertight_mapi_client::Logon,
+    store: watertight_mapi_client::Logon,
     _folders: Vec<Folder>,
-    _download: Download,
+    _table: Table,
+    _exporter: ContentsExporter,
 }
 
 impl Logon {
@@ -31,68 +33,70 @@ impl Logon {
     pub async fn one(&mut self) -> Result<u64> {
         let how = self.client.how(self.count);
         self.count = self.count.wrapping_add(1);
-        let dn = self.client.dn.as_str();
-        let session = self.client.connector.connect(dn).await.map_err(sync::client)?;
+        let session = self.client.logon().await?;
         match how {
-            How::Closed | How::Rotate => {
-                let logon = session.logon(dn).await.map_err(sync::client)?;
-                drop(logon);
-                session.disconnect().await.map_err(sync::client)?;
-            }
+            // Dropping it is Release.
+            How::Closed | How::Rotate => logoff(&session).await?,
             How::Unclosed => {
-                let opened = open(&session, dn).await.map_err(sync::client)?;
-                session.disconnect().await.map_err(sync::client)?;
+                let opened = open(&session).await?;
+                logoff(&session).await?;
                 // Only now, when the session is over.
                 drop(opened);
             }
             How::Panic => {
-                let dn = dn.to_owned();
                 let task = tokio::spawn(async move {
-                    let _opened = open(&session, &dn).await?;
+                    let _opened = open(&session).await?;
                     panic()
                 });
-                let ended: Result<Result<(), Error>, _> = task.await;
+                let ended: Result<Result<()>, _> = task.await;
                 match ended {
                     Err(error) => ensure!(error.is_panic(), "the task did not panic"),
-                    Ok(done) => done.map_err(sync::client)?,
+                    Ok(done) => done?,
                 }
             }
-            How::Error => {
-                let refused = fail(&session, dn).await;
-                match refused {
-                    Err(error) if error.is_not_found() => {}
-                    Err(error) => return Err(sync::client(error)),
-                    Ok(()) => anyhow::bail!("a folder that is not there was opened"),
-                }
-            }
+            How::Error => fail(&session).await?,
         }
         Ok(1)
     }
 
     /// Waits until all of it has ended.
-    pub async fn rest(&mut self) {
-        self.client.connector.idle().await;
+    pub async fn quiet(&mut self) {
+        self.client.mapi.idle().await;
     }
+}
+
+async fn logoff(session: &MapiSession) -> Result<()> {
+    session.logoff(LogoffFlags::empty()).await.map_err(|e| refused(&e))
 }
 
 /// Opens what a caller could forget to close.
-async fn open(session: &Session, dn: &str) -> Result<Opened, Error> {
-    let logon = session.logon(dn).await?;
-    let mut folders = Vec::new();
-    for which in [SpecialFolder::Inbox, SpecialFolder::IpmSubtree] {
-        folders.push(logon.open_folder(logon.special_folder(which)).await?);
-    }
-    let inbox = logon.open_folder(logon.special_folder(SpecialFolder::Inbox)).await?;
-    let download = inbox.sync_contents(&State::default(), &SyncOptions::default()).await?;
-    folders.push(inbox);
-    Ok(Opened { logon, _folders: folders, _download: download })
+async fn open(session: &MapiSession) -> Result<Opened> {
+    let store = session.open_msg_store().map_err(|e| refused(&e))?;
+    let inbox = store.inbox().await.map_err(sync::client)?;
+    let top = store.ipm_subtree().await.map_err(sync::client)?;
+    let table = inbox.contents_table(Associated::No, &View::default()).await.map_err(sync::client)?;
+    let mut exporter = inbox.contents_exporter();
+    exporter.config(&[], &Export::default()).await?;
+    Ok(Opened { store, _folders: vec![inbox, top], _table: table, _exporter: exporter })
 }
 
 /// Comes upon an error with everything open, and returns at once.
-async fn fail(session: &Session, dn: &str) -> Result<(), Error> {
-    let opened = open(session, dn).await?;
-    let inbox = opened.logon.special_folder(SpecialFolder::Inbox);
-    let nowhere = Fid::new(inbox.repl_id, GlobCnt::new(0x7fff_ffff_fff0).unwrap_or_default());
-    opened.logon.open_folder(nowhere).await?;
-    Ok(())
+async fn fail(session: &MapiSession) -> Result<()> {
+    let opened = open(session).await?;
+    not_there(opened.store.open_folder(nowhere(&opened.store)).await.map(drop))
+}
+
+/// A folder that is not there.
+pub fn nowhere(store: &watertight_mapi_client::Logon) -> Fid {
+    let inbox = store.special_folder(SpecialFolder::Inbox);
+    Fid::new(inbox.repl_id, GlobCnt::new(0x7fff_ffff_fff0).unwrap_or_default())
+}
+
+/// It must have been refused.
+pub fn not_there(done: Result<(), Error>) -> Result<()> {
+    match done {
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(sync::client(error)),
+        Ok(()) => bail!("a folder that is not there was opened"),
+    }
 }
