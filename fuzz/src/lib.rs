@@ -8,6 +8,7 @@
 
 mod autodiscover;
 mod disk;
+mod export;
 mod headers;
 mod http;
 mod ics;
@@ -21,6 +22,7 @@ mod wire;
 
 pub use autodiscover::autodiscover;
 pub use disk::store_content;
+pub use export::{checkpoint, export_stream};
 pub use headers::http_headers;
 pub use http::{auxiliary, framing, http_body, lz77, rpc_header_ext};
 pub use ics::{fast_transfer_events, fast_transfer_tokens, globset, idset, pcl, saved_state};
@@ -63,6 +65,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "idset", oracle: idset, seeds: ics::idset_seeds },
     Target { name: "pcl", oracle: pcl, seeds: ics::pcl_seeds },
     Target { name: "saved_state", oracle: saved_state, seeds: ics::saved_state_seeds },
+    Target { name: "checkpoint", oracle: checkpoint, seeds: export::checkpoint_seeds },
+    Target { name: "export_stream", oracle: export_stream, seeds: export::stream_seeds },
     Target { name: "prop_value", oracle: prop_value, seeds: prop::value_seeds },
     Target { name: "property_row", oracle: property_row, seeds: prop::row_seeds },
     Target { name: "entry_id", oracle: entry_id, seeds: prop::entry_id_seeds },

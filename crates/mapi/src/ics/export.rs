@@ -71,6 +71,9 @@ enum Phase {
     Broken,
 }
 
+#[cfg(test)]
+mod tests;
+
 /// Calls a sink: when it does not return well, the export is broken.
 fn call<T>(phase: &mut Phase, sink: impl FnOnce() -> super::sink::SinkResult<T>) -> Result<T, ExportFault> {
     let before = core::mem::replace(phase, Phase::Broken);

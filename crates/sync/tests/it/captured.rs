@@ -1,13 +1,22 @@
 //! The bytes of a real server, through the client, into a Maildir.
 
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use watertight_ledger::Ledger;
-use watertight_mapi_client::{Backoff, Connector, Credentials, Endpoint};
-use watertight_sync::{Config, Fsync, Mail, Options, Report, SyncError, SyncResult, Synchronizer, Tally};
+use watertight_mapi::PropValue;
+use watertight_mapi::ics::ContentsSink;
+use watertight_mapi::ics::sink::{Count, Messages, Whole};
+use watertight_mapi::prop::{LargeValue, PropBag, PropData};
+use watertight_mapi::store::MessageContent;
+use watertight_mapi_client::{Backoff, Connector, Credentials, Endpoint, Export, SpecialFolder};
+use watertight_sync::{
+    Config, Conversion, Convert, Fsync, Mail, Options, Report, Spool, SyncError, SyncResult, Synchronizer,
+    Tally,
+};
 use watertight_testkit::replay::{Fault, Phase, Replay, When};
 
 use super::model::{dirs, files};
@@ -197,4 +206,123 @@ async fn a_dry_run_against_a_server_writes_nothing() {
     let report = bench.sync_with(&maildir, |c| c.options.dry_run = true).await.unwrap();
     assert_eq!(report.tally.added, 123);
     assert!(!maildir.exists());
+}
+
+/// Keeps every message that is converted, all values inline.
+#[derive(Default)]
+struct Keep(Mutex<Vec<MessageContent>>);
+
+impl Convert for Keep {
+    fn convert(
+        &self,
+        message: &MessageContent,
+        large: &Spool,
+        attempt: u32,
+        out: &mut dyn Write,
+    ) -> std::io::Result<Conversion> {
+        if attempt == 0 {
+            let mut content = message.clone();
+            inline(&mut content, large);
+            self.0.lock().unwrap().push(content);
+        }
+        Mail.convert(message, large, attempt, out)
+    }
+}
+
+fn inline(content: &mut MessageContent, spool: &Spool) {
+    inline_all(&mut content.props, spool);
+    content.recipients.iter_mut().for_each(|r| inline_all(r, spool));
+    for attachment in &mut content.attachments {
+        inline_all(&mut attachment.props, spool);
+        if let Some(embedded) = &mut attachment.embedded {
+            inline(embedded, spool);
+        }
+    }
+}
+
+fn inline_all(props: &mut PropBag, spool: &Spool) {
+    for prop in &mut props.0 {
+        let PropData::Large(LargeValue { id, len }) = prop.value else { continue };
+        let mut bytes = Vec::new();
+        spool.open(id).unwrap().read_to_end(&mut bytes).unwrap();
+        assert_eq!(u64::try_from(bytes.len()).unwrap(), len);
+        let value = match prop.tag.ty() {
+            watertight_mapi::PropType::Unicode => {
+                PropValue::Unicode(watertight_wire::Reader::decode_utf16le(&bytes))
+            }
+            watertight_mapi::PropType::Object => PropValue::Object(bytes),
+            _ => PropValue::Binary(bytes),
+        };
+        prop.value = PropData::Inline(value);
+    }
+}
+
+/// The exporter, on the same captured bytes, tells its sink what the synchronizer makes of them: the same messages
+/// with the same properties, recipients and attachments, and as many deletions and marks.
+#[tokio::test]
+async fn an_exporter_tells_what_the_synchronizer_makes_of_it() {
+    let root = tempfile::tempdir().unwrap();
+    let bench = Bench::new();
+    let keep = Arc::new(Keep::default());
+    let kept = Arc::clone(&keep);
+    let report = bench.sync_with(root.path(), |c| c.options.convert = kept).await.unwrap();
+    assert_eq!(report.tally.added, 123);
+    let written = |contents: &[MessageContent]| {
+        let mut all: Vec<String> = contents.iter().map(|c| format!("{c:?}")).collect();
+        all.sort_unstable();
+        all
+    };
+    let expected = written(&keep.0.lock().unwrap());
+    assert_eq!(expected.len(), 123);
+
+    let endpoint = Endpoint::parse(&bench.replay.url()).unwrap();
+    let credentials = Credentials::new("u4@test.local", "secret").unwrap();
+    let connector =
+        Connector::new(endpoint, &credentials, watertight_mapi_client::Options::default(), &bench.ledger)
+            .unwrap();
+    let mut contents = Vec::new();
+    let mut sink = Messages::new(16 << 20, |whole| {
+        if let Whole::Message { content, left_out, .. } = whole {
+            assert_eq!(left_out.count, 0);
+            contents.push(content);
+        }
+        Ok(())
+    });
+    let state = exported(&bench, &connector, &[], &mut sink).await;
+    drop(sink);
+    // One at a time: a difference is to be seen.
+    for (message, other) in written(&contents).iter().zip(&expected) {
+        assert!(message == other, "{message:.300}\n{other:.300}");
+    }
+    assert_eq!(contents.len(), expected.len());
+
+    bench.replay.set_phase(Phase::Changed);
+    let changed = bench.sync(root.path()).await.unwrap();
+    let mut count = Count::default();
+    let state = exported(&bench, &connector, &state, &mut count).await;
+    assert_eq!((count.deleted, count.messages), (changed.tally.removed, 0));
+    assert_eq!(count.read + count.unread, changed.tally.flags);
+    let mut nothing = Count::default();
+    exported(&bench, &connector, &state, &mut nothing).await;
+    assert_eq!(nothing, Count { warnings: nothing.warnings, ..Count::default() });
+}
+
+/// One export of the Inbox in a session of its own; the state after it.
+async fn exported(
+    bench: &Bench,
+    connector: &Connector,
+    state: &[u8],
+    sink: &mut impl ContentsSink,
+) -> Vec<u8> {
+    let session = connector.connect(&bench.replay.user_dn()).await.unwrap();
+    let logon = session.logon(&bench.replay.user_dn()).await.unwrap();
+    let mut exporter = logon.contents_exporter(logon.special_folder(SpecialFolder::Inbox));
+    exporter.config(state, &Export::default()).await.unwrap();
+    assert!(exporter.synchronize_all(sink).await.unwrap().done);
+    let state = exporter.update_state().unwrap();
+    drop((exporter, logon));
+    session.disconnect().await.unwrap();
+    assert_eq!(bench.ledger.held(), 0, "{}", bench.ledger.inspect());
+    assert_eq!(bench.replay.quiet().handles, 0);
+    state
 }

@@ -9,7 +9,6 @@ use crate::{
 
 /// A sink that takes everything and counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Count {
     /// Folders that are new or have changed.
     pub folders: u64,
