@@ -14,3 +14,8 @@ mod inspect;
 mod kills;
 #[cfg(test)]
 mod peer_python;
+
+/// As the program has it: tests of what is allocated ask it.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
