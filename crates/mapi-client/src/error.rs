@@ -390,6 +390,22 @@ pub enum SetupError {
         /// The bound.
         limit: u64,
     },
+    /// Things lie in things, too often.
+    #[error("{what} lies more than {limit} levels deep")]
+    TooDeep {
+        /// What.
+        what: String,
+        /// The bound.
+        limit: usize,
+    },
+    /// What is to be written cannot be read.
+    #[error("{what} cannot be read ({error})")]
+    Source {
+        /// What.
+        what: String,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// No random numbers.
     #[error("the system gives no random numbers ({0})")]
     Random(String),

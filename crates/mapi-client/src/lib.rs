@@ -66,6 +66,7 @@ pub use object::props::Problem;
 pub use object::recipient::{Recipient, RecipientKind};
 pub use object::stream::{OpenMode, SeekFrom, Stream};
 pub use object::table::{Bookmark, FindFrom, Origin, Position, Sort, Table, View};
+pub use object::write::{Added, LargeSource, NewMessage, NoLarge};
 pub use options::{Backoff, Options};
 pub use profile::{Profile, ProfileSet, Profiles, Secret};
 #[doc(hidden)]

@@ -113,7 +113,8 @@ const fn code(error: &Error) -> MapiCode {
         | Error::Setup(SetupError::Roots { .. }) => MapiCode::UnconfiguredLogon,
         Error::Protocol(ProtocolError::TooLarge { .. })
         | Error::Setup(
-            SetupError::RequestTooLarge | SetupError::TooLarge { .. } | SetupError::TooManyRows { .. },
+            SetupError::RequestTooLarge | SetupError::TooLarge { .. } | SetupError::TooManyRows { .. }
+            | SetupError::TooDeep { .. },
         ) => {
             MapiCode::TooBig
         }
@@ -131,7 +132,8 @@ const fn code(error: &Error) -> MapiCode {
             SetupError::Url { .. }
             | SetupError::PlainHttp { .. }
             | SetupError::UserName
-            | SetupError::NoWireForm(_),
+            | SetupError::NoWireForm(_)
+            | SetupError::Source { .. },
         ) => {
             MapiCode::InvalidParameter
         }

@@ -81,11 +81,6 @@ impl Batch {
         self.bytes.saturating_add(self.handles.len().saturating_mul(4)).saturating_add(2)
     }
 
-    /// How many objects the handle table has.
-    pub(crate) fn objects(&self) -> usize {
-        self.handles.len()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.rops.is_empty()
     }
@@ -232,9 +227,10 @@ impl Answers {
 /// The body of an answer, of the kind that its ROP gives.
 macro_rules! body {
     ($answers:expr, $at:expr, $kind:ident) => {
-        match $answers.body($at)? {
-            Some(watertight_mapi::rop::ResponseBody::$kind(body)) => Ok(body),
-            _ => Err($answers.bodiless($at)),
+        match $answers.body($at) {
+            Ok(Some(watertight_mapi::rop::ResponseBody::$kind(body))) => Ok(body),
+            Ok(_) => Err($answers.bodiless($at)),
+            Err(error) => Err(error),
         }
     };
 }

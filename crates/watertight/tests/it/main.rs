@@ -13,6 +13,8 @@ mod inspect;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod objects;
+#[cfg(test)]
 mod peer_python;
 
 /// As the program has it: tests of what is allocated ask it.

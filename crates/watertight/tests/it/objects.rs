@@ -1,0 +1,4 @@
+//! The objects of `mapi-client` with our own server, in one process.
+
+mod basics;
+mod bed;
