@@ -37,6 +37,8 @@ const MAX_UNPACKED: usize = 4 << 20;
 const MAX_PAYLOAD: usize = 0x7fff;
 /// A handle index is a byte, and 255 stands for none.
 const MAX_HANDLES: usize = 255;
+/// Handles that nobody needs any more wait for the next Execute until they are so many: then they get one of their own.
+const MAX_RELEASED: usize = 250;
 
 /// What an Execute is answered with.
 #[derive(Debug)]
@@ -65,6 +67,11 @@ pub(crate) enum Command {
         request: RopBuffer,
         max_rop_out: u32,
         reply: oneshot::Sender<Result<Executed, Error>>,
+    },
+    /// The object is of a kind that the ledger knows.
+    Kind {
+        handle: u32,
+        entry: Entry,
     },
     Release {
         handle: u32,
@@ -119,6 +126,12 @@ impl Link {
     }
 }
 
+/// What the ledger has of an object: a handle, and what it is of.
+struct Held {
+    _handle: Entry,
+    kind: Option<Entry>,
+}
+
 /// The task's state.
 pub(crate) struct Actor {
     settings: Arc<Settings>,
@@ -126,9 +139,11 @@ pub(crate) struct Actor {
     commands: mpsc::UnboundedReceiver<Command>,
     link: WeakLink,
     /// Handles of objects that somebody has. They end with the session, whoever still has them.
-    open: BTreeMap<u32, Entry>,
+    open: BTreeMap<u32, Held>,
     /// Handles that nobody needs any more: they go with the next Execute.
-    released: Vec<(u32, Entry)>,
+    released: Vec<(u32, Held)>,
+    /// So many of them go with an Execute of their own.
+    flush_at: usize,
     stage: Stage,
     session: Entry,
     /// Last, so that all else is gone when it says so.
@@ -162,6 +177,7 @@ impl Actor {
             link,
             open: BTreeMap::new(),
             released: Vec::new(),
+            flush_at: MAX_RELEASED,
             stage: Stage::New,
             session,
             _running: running,
@@ -203,9 +219,17 @@ impl Actor {
                     // Whoever asked may be gone.
                     let _ = reply.send(result);
                 }
+                Some(Command::Kind { handle, entry }) => {
+                    if let Some(held) = self.open.get_mut(&handle) {
+                        held.kind = Some(entry);
+                    }
+                }
                 Some(Command::Release { handle }) => {
-                    if let Some(entry) = self.open.remove(&handle) {
-                        self.released.push((handle, entry));
+                    if let Some(held) = self.open.remove(&handle) {
+                        self.released.push((handle, held));
+                    }
+                    if self.released.len() >= self.flush_at {
+                        self.flush().await;
                     }
                 }
                 Some(Command::Ping { reply }) => {
@@ -224,9 +248,23 @@ impl Actor {
         self.end().await;
     }
 
+    /// Releases what is waiting for it. When the server cannot do that now, as many more are waited for.
+    async fn flush(&mut self) {
+        if self.stage != Stage::Connected {
+            // The end of the session releases them.
+            self.released.clear();
+            return;
+        }
+        let result = self.execute(RopBuffer::default(), SHORT_ANSWER).await;
+        if let Err(error) = self.judged(result) {
+            tracing::debug!(%error, "objects that nobody needs could not be released");
+        }
+        self.flush_at = self.released.len().saturating_add(MAX_RELEASED);
+    }
+
     /// What the session holds, but for its connection and its handles, which count themselves.
     fn count(&mut self) {
-        let released = self.released.capacity().saturating_mul(size_of::<(u32, Entry)>());
+        let released = self.released.capacity().saturating_mul(size_of::<(u32, Held)>());
         let bytes = size_of::<Self>().saturating_add(self.transport.bytes()).saturating_add(released);
         self.session.set_bytes(bytes);
     }
@@ -350,13 +388,13 @@ impl Actor {
     fn adopt(&mut self, handle: u32) -> Option<ServerHandle> {
         let link = self.link.upgrade()?;
         let mut entry = self.settings.ledger.kind("handles").enter();
-        entry.set_bytes(size_of::<(u32, Entry)>().saturating_add(size_of::<ServerHandle>()));
-        self.open.insert(handle, entry);
+        entry.set_bytes(size_of::<(u32, Held)>().saturating_add(size_of::<ServerHandle>()));
+        self.open.insert(handle, Held { _handle: entry, kind: None });
         Some(ServerHandle::new(handle, link))
     }
 
     /// Handles that are not needed any more go first: RopRelease has no response.
-    fn prepend_releases(&mut self, request: &mut RopBuffer) -> Result<Vec<(u32, Entry)>, Error> {
+    fn prepend_releases(&mut self, request: &mut RopBuffer) -> Result<Vec<(u32, Held)>, Error> {
         let room = MAX_PAYLOAD
             .saturating_sub(2)
             .saturating_sub(request.rops.len())

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use watertight_ledger::Kind;
+
 use crate::actor::{Command, Link};
 
 /// A handle of a server object — [MS-OXCROPS] 2.2.1. Dropping it releases the object (RopRelease goes with the next
@@ -14,6 +16,13 @@ pub struct ServerHandle {
 impl ServerHandle {
     pub(crate) const fn new(handle: u32, link: Link) -> Self {
         Self { handle, link }
+    }
+
+    /// The ledger counts it as one of a kind too, for as long as the handle.
+    pub(crate) fn counted(self, kind: &Kind) -> Self {
+        // A session that has ended counts nothing.
+        let _ = self.link.send(Command::Kind { handle: self.handle, entry: kind.enter() });
+        self
     }
 
     /// The number, for a handle table.

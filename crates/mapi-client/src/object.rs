@@ -15,7 +15,6 @@ pub(crate) mod write;
 
 use std::fmt;
 
-use watertight_ledger::Entry;
 use watertight_mapi::PropTag;
 use watertight_mapi::prop::{Prop, PropBag};
 
@@ -31,14 +30,13 @@ use stream::{OpenMode, Stream};
 pub struct Object {
     logon: Logon,
     handle: ServerHandle,
-    _entry: Entry,
 }
 
 impl Object {
     /// `kind` is its kind in the ledger.
     pub(crate) fn new(logon: &Logon, handle: ServerHandle, kind: &'static str) -> Self {
-        let entry = logon.requester.settings.ledger.kind(kind).enter();
-        Self { logon: logon.clone(), handle, _entry: entry }
+        let handle = handle.counted(&logon.requester.settings.ledger.kind(kind));
+        Self { logon: logon.clone(), handle }
     }
 
     pub(crate) const fn on(&self) -> On<'_> {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use watertight_ledger::Entry;
 use watertight_mapi::PropTag;
 use watertight_mapi::rop::field::{Bytes16, Empty};
 use watertight_mapi::rop::stream::{
@@ -65,7 +64,6 @@ pub struct Stream {
     tag: PropTag,
     len: u64,
     position: u64,
-    _entry: Entry,
 }
 
 impl Stream {
@@ -94,9 +92,8 @@ impl Stream {
 
     fn opened(on: On<'_>, tag: PropTag, answers: &mut Answers, at: usize, output: u8) -> Result<Self, Error> {
         let len = u64::from(body!(answers, at, OpenStream)?.stream_size);
-        let entry = on.logon.requester.settings.ledger.kind("streams").enter();
-        let handle = answers.object(output)?;
-        Ok(Self { logon: on.logon.clone(), handle, tag, len, position: 0, _entry: entry })
+        let handle = answers.object(output)?.counted(&on.logon.requester.settings.ledger.kind("streams"));
+        Ok(Self { logon: on.logon.clone(), handle, tag, len, position: 0 })
     }
 
     /// The handle, for [`Session::execute`](crate::Session::execute).

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use watertight_ledger::Entry;
 use watertight_mapi::prop::PropBag;
 use watertight_mapi::prop::wire::PropertyRow;
 use watertight_mapi::restriction::Restriction;
@@ -130,7 +129,6 @@ pub struct Table {
     logon: Logon,
     handle: ServerHandle,
     columns: Vec<PropTag>,
-    _entry: Entry,
 }
 
 impl Table {
@@ -155,9 +153,8 @@ impl Table {
         }
         let mut answers = batch.ask(&on.logon.requester).await?;
         steps.into_iter().try_for_each(|at| answers.done(at))?;
-        let entry = on.logon.requester.settings.ledger.kind("tables").enter();
-        let handle = answers.object(output)?;
-        Ok(Self { logon: on.logon.clone(), handle, columns: view.columns.clone(), _entry: entry })
+        let handle = answers.object(output)?.counted(&on.logon.requester.settings.ledger.kind("tables"));
+        Ok(Self { logon: on.logon.clone(), handle, columns: view.columns.clone() })
     }
 
     /// The handle, for [`Session::execute`](crate::Session::execute).
