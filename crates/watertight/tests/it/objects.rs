@@ -2,3 +2,5 @@
 
 mod basics;
 mod bed;
+mod endings;
+mod writes;
