@@ -28,7 +28,7 @@ use self::basic::Credentials;
 use self::limiter::Limiter;
 use crate::clock::Clock;
 
-/// How long a verified password is remembered.
+/// How long a verified password is remembered at most.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(300);
 /// How many password hashes are computed at once.
 const HASHES_AT_ONCE: usize = 2;
@@ -62,6 +62,8 @@ pub enum AuthError {
 pub struct Authenticator {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    /// How long a verified password is remembered here.
+    patience: Duration,
     key: hmac::Key,
     hashing: Arc<Semaphore>,
     limiter: Limiter,
@@ -93,6 +95,7 @@ impl Authenticator {
         getrandom::fill(&mut key)?;
         Ok(Self {
             store,
+            patience: REMEMBERED_FOR,
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
             limiter: Limiter::new(ledger),
@@ -102,6 +105,24 @@ impl Authenticator {
             nobody: password::of_nobody(),
             clock,
         })
+    }
+
+    /// The same that remembers verified passwords for that long, if it is shorter.
+    #[must_use]
+    pub fn remembering_for(self, most: Duration) -> Self {
+        Self { patience: most.min(REMEMBERED_FOR), ..self }
+    }
+
+    /// Forgets what need not be remembered any more.
+    pub fn sweep(&self) {
+        let now = self.clock.now();
+        self.limiter.sweep(now);
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let over: Vec<String> =
+            remembered.iter().filter(|(_, entry)| now >= entry.until).map(|(name, _)| name.clone()).collect();
+        for name in &over {
+            remembered.pop(name);
+        }
     }
 
     /// The account of an Authorization header's value, when the password is right.
@@ -175,7 +196,7 @@ impl Authenticator {
     fn remember(&self, account: &Account, credentials: &Credentials) {
         let entry = Remembered {
             tag: hmac::sign(&self.key, &Self::message(account, credentials)),
-            until: self.clock.now().saturating_add(REMEMBERED_FOR),
+            until: self.clock.now().saturating_add(self.patience),
             _entry: self.remembered_kind.enter(),
         };
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -29,6 +29,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::http::{Front, Peer, router};
 use crate::session::{Contexts, Limits};
 
+/// How long the store is left alone at least before it is told to let go of what nobody uses.
+const REST: Duration = Duration::from_secs(2);
 /// The most bytes of the head of a request.
 const MAX_HEAD: usize = 32 * 1024;
 /// The most headers of a request.
@@ -164,7 +166,7 @@ impl Server {
         let (sender, running) = mpsc::channel(1);
         let front = Front {
             store,
-            auth: auth.map_err(ServerError::Random)?,
+            auth: auth.map_err(ServerError::Random)?.remembering_for(config.contexts.expiry),
             contexts: Contexts::new(&ledger, config.contexts, clock),
             pending_period: config.pending_period,
             body_timeout: config.body_timeout,
@@ -234,16 +236,22 @@ impl Server {
     }
 }
 
-/// Ends expired contexts also when nobody asks for them.
+/// Ends expired contexts, and forgets passwords, also when nobody asks for them.
 async fn sweep(front: Arc<Front>, expiry: Duration) {
     let mut timer =
         tokio::time::interval((expiry / 8).clamp(Duration::from_millis(20), Duration::from_secs(30)));
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut rested = Instant::now();
     loop {
         timer.tick().await;
+        front.auth.sweep();
         let ended = front.contexts.sweep();
         if ended > 0 {
             tracing::info!(ended, "session contexts expired");
+        }
+        if rested.elapsed() >= REST {
+            rested = Instant::now();
+            front.store.rest().await;
         }
     }
 }
@@ -258,11 +266,19 @@ async fn accept(
 ) -> Infallible {
     let sockets = front.ledger.kind("connections");
     let tls = config.tls.clone().map(TlsAcceptor::from);
-    loop {
+    let next = async || {
         let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
             return std::future::pending().await;
         };
-        let (socket, peer) = match listener.accept().await {
+        (slot, listener.accept().await)
+    };
+    loop {
+        let (slot, accepted) = tokio::select! {
+            accepted = next() => accepted,
+            // What is left of a connection that has ended is let go at once, not when the next one comes.
+            Some(_) = connections.join_next() => continue,
+        };
+        let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, or the client has gone already; the first does not pass at once.
@@ -271,7 +287,6 @@ async fn accept(
                 continue;
             }
         };
-        while connections.try_join_next().is_some() {}
         let held = Held { _slot: slot, _entry: sockets.enter() };
         let connection = Connection {
             peer: peer.ip(),

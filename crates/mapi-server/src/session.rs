@@ -216,6 +216,7 @@ impl Contexts {
                 inner.by_account.remove(&context.account.name);
             }
         }
+        inner.shrink();
         drop(inner);
         lock(&context.state).ended = true;
         if let Ok(mut session) = context.session.try_lock() {
@@ -275,7 +276,17 @@ impl Contexts {
     }
 }
 
+/// Contexts for which there is always room.
+const LEAST_ROOM: usize = 64;
+
 impl Inner {
+    /// Gives memory back after many contexts have ended.
+    fn shrink(&mut self) {
+        if self.by_id.capacity() > LEAST_ROOM && self.by_id.len() < self.by_id.capacity() / 8 {
+            self.by_id.shrink_to(LEAST_ROOM.max(self.by_id.len().saturating_mul(2)));
+        }
+    }
+
     fn is_full(&self, account: &Account, limits: Limits) -> bool {
         let count = self.by_account.get(&account.name).copied().unwrap_or(0);
         count >= limits.per_account || self.by_id.len() >= limits.total

@@ -99,6 +99,10 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::NotFound`].
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>>;
+
+    /// A server calls this now and then: the store lets go of what nobody has used since the last time (open files,
+    /// caches). Handles stay valid.
+    async fn rest(&self) {}
 }
 
 /// One mailbox. Every method that changes something returns after the change is durable.

@@ -27,7 +27,7 @@ use std::{
     fs::{self, File},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
 use async_trait::async_trait;
@@ -196,6 +196,7 @@ impl Shared {
     fn core(&self, mailbox: Guid) -> StoreResult<Arc<Core>> {
         let mut open = locked(&self.open);
         if let Some(core) = open.get(&mailbox) {
+            core.used.store(true, Ordering::Relaxed);
             return Ok(Arc::clone(core));
         }
         let path = mailbox_path(&self.dir, mailbox);
@@ -208,6 +209,20 @@ impl Shared {
         // Closing may write: not while others wait for the lock.
         drop(evicted);
         Ok(core)
+    }
+
+    /// Closes the mailboxes that were not used since the last time.
+    fn close_unused(&self) {
+        let mut open = locked(&self.open);
+        let unused: Vec<Guid> = open
+            .iter()
+            .filter(|(_, core)| !core.used.swap(false, Ordering::Relaxed))
+            .map(|(guid, _)| *guid)
+            .collect();
+        let closed: Vec<_> = unused.iter().filter_map(|guid| open.pop(guid)).collect();
+        drop(open);
+        // Closing may write: not while others wait for the lock.
+        drop(closed);
     }
 
     fn stage(&self, mailbox: Guid, id: u64) {
@@ -299,6 +314,16 @@ impl Store for SqliteStore {
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {
         let info = self.run(move |shared| Ok(shared.core(mailbox_guid)?.info.clone())).await?;
         Ok(Arc::new(SqliteMailbox::new(Arc::clone(&self.0), Arc::new(info))))
+    }
+
+    async fn rest(&self) {
+        let closed = self.run(|shared| {
+            shared.close_unused();
+            Ok(())
+        });
+        if let Err(error) = closed.await {
+            tracing::warn!(%error, "mailboxes that nobody uses were not closed");
+        }
     }
 }
 

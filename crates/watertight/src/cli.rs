@@ -120,7 +120,8 @@ pub struct Serve {
     /// Keep the bytes that a mail came in to ourselves: clients get the standard properties only.
     #[arg(long)]
     pub no_transport_form: bool,
-    /// End the sessions that nobody has used for so many seconds, and release what they hold.
+    /// End the sessions that nobody has used for so many seconds, and release what they hold; connections that stall
+    /// end no later.
     #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub session_timeout: u32,
     /// Tell what the server holds at a Unix socket here: each line sent to it is answered by one line of JSON

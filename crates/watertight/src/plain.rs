@@ -48,6 +48,9 @@ impl Store for PlainStore {
         let mailbox = self.0.mailbox(mailbox_guid).await?;
         Ok(Arc::new(PlainMailbox { mailbox, hidden: transport_form_name() }))
     }
+    async fn rest(&self) {
+        self.0.rest().await;
+    }
 }
 
 macro_rules! forward {

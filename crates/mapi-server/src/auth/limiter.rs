@@ -47,7 +47,10 @@ pub(super) struct Limiter {
 }
 
 /// An attempt that was allowed.
-pub(super) struct Attempt([Key; 3]);
+pub(super) struct Attempt {
+    keys: [Key; 3],
+    at: Duration,
+}
 
 impl Limiter {
     pub(super) fn new(ledger: &Ledger) -> Self {
@@ -75,16 +78,29 @@ impl Limiter {
                 buckets.get_or_insert_mut(key.clone(), || Bucket { full_at: now, _entry: self.kind.enter() });
             bucket.full_at = bucket.full_at.max(now).saturating_add(each);
         }
-        Ok(Attempt(keys))
+        Ok(Attempt { keys, at: now })
     }
 
     /// Gives an attempt back.
     pub(super) fn forgive(&self, attempt: Attempt) {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in &attempt.0 {
-            if let Some(bucket) = buckets.peek_mut(key) {
-                bucket.full_at = bucket.full_at.saturating_sub(key.rate().1);
+        for key in &attempt.keys {
+            let Some(bucket) = buckets.peek_mut(key) else { continue };
+            bucket.full_at = bucket.full_at.saturating_sub(key.rate().1);
+            // A full bucket says nothing.
+            if bucket.full_at <= attempt.at {
+                buckets.pop(key);
             }
+        }
+    }
+
+    /// Forgets the buckets that are full again.
+    pub(super) fn sweep(&self, now: Duration) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let full: Vec<Key> =
+            buckets.iter().filter(|(_, bucket)| bucket.full_at <= now).map(|(key, _)| key.clone()).collect();
+        for key in &full {
+            buckets.pop(key);
         }
     }
 }
@@ -123,11 +139,19 @@ mod tests {
 
     #[test]
     fn right_passwords_cost_nothing() {
-        let limiter = Limiter::new(&Ledger::new("test"));
+        let ledger = Ledger::new("test");
+        let limiter = Limiter::new(&ledger);
         for _ in 0..1000 {
             let attempt = limiter.attempt("anna", HERE, Duration::ZERO).unwrap();
             limiter.forgive(attempt);
         }
+        assert_eq!(ledger.held(), 0);
+        // Wrong ones are forgotten when they cost nothing any more.
+        limiter.attempt("anna", HERE, Duration::ZERO).unwrap();
+        limiter.sweep(Duration::from_secs(5));
+        assert_eq!(ledger.held(), 1, "one attempt of this account from here takes six seconds to come back");
+        limiter.sweep(Duration::from_secs(6));
+        assert_eq!(ledger.held(), 0);
     }
 
     #[test]

@@ -115,6 +115,16 @@ impl Bed {
         .unwrap_or_else(|_| panic!("{kind}: {} held, not {count}", self.held(kind)));
     }
 
+    /// Yields until something is so.
+    pub async fn until(&self, so: impl Fn() -> bool) {
+        let waiting = async {
+            while !so() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("in time");
+    }
+
     pub async fn client(&self, user: &str) -> Client {
         Client::new(self.address, user).await
     }

@@ -1,6 +1,8 @@
 //! The server over its sockets. (`cfg(test)` tells the lints that helpers are test code too.)
 
 #[cfg(test)]
+mod abandoned;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod bed;

@@ -8,7 +8,7 @@ use std::{
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicBool},
 };
 
 use lru::LruCache;
@@ -84,6 +84,8 @@ pub(super) struct Core {
     readers: Mutex<Vec<Conn>>,
     names: RwLock<Arc<Names>>,
     sets: Mutex<Sets>,
+    /// Whether it was used since [`Store::rest`](watertight_mapi::store::Store::rest).
+    pub(super) used: AtomicBool,
     #[cfg(test)]
     commits: std::sync::atomic::AtomicU64,
     #[cfg(test)]
@@ -120,6 +122,7 @@ impl Core {
             readers: Mutex::default(),
             names: RwLock::new(Arc::new(names)),
             sets: Mutex::new(LruCache::new(REMEMBERED_SETS)),
+            used: AtomicBool::new(true),
             #[cfg(test)]
             commits: Default::default(),
             #[cfg(test)]

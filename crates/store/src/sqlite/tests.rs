@@ -234,3 +234,30 @@ async fn a_damaged_message_is_a_row_of_its_view_and_no_more() {
         assert_eq!(seen, expected);
     }
 }
+
+#[tokio::test]
+async fn what_nobody_uses_is_closed_and_handles_stay_valid() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new("test");
+    let store = SqliteStore::open(dir.path(), &ledger).unwrap();
+    let account = NewAccount {
+        name: "alice".into(),
+        display_name: String::new(),
+        smtp_address: String::new(),
+        password_hash: String::new(),
+    };
+    let guid = store.create_account(account).await.unwrap().mailbox_guid;
+    let closed = ledger.kind("connections").now();
+    let mailbox = store.mailbox(guid).await.unwrap();
+    let large = mailbox.create_large().await.unwrap();
+    mailbox.write_large(large, 0, b"staged").await.unwrap();
+    store.rest().await;
+    assert_eq!(ledger.kind("open mailboxes").now(), 1, "it was used since");
+    store.rest().await;
+    assert_eq!((ledger.kind("open mailboxes").now(), ledger.kind("connections").now()), (0, closed));
+    assert_eq!(mailbox.read_large(large, 0, 100).await.unwrap(), b"staged");
+    assert_eq!(ledger.kind("open mailboxes").now(), 1);
+    mailbox.discard_large(large).await.unwrap();
+    drop((mailbox, store));
+    assert_eq!(ledger.held(), 0);
+}

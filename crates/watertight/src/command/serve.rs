@@ -36,7 +36,12 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     let store: Arc<dyn Store> = Arc::new(store);
     let store = if args.no_transport_form { Arc::new(PlainStore(store)) } else { store };
     let mut config = ServerConfig::new(args.http);
-    config.contexts.expiry = Duration::from_secs(args.session_timeout.into());
+    let timeout = Duration::from_secs(args.session_timeout.into());
+    config.contexts.expiry = timeout;
+    // What stalls is gone no later than what was abandoned.
+    for limit in [&mut config.idle_timeout, &mut config.body_timeout, &mut config.stall_timeout] {
+        *limit = timeout.min(*limit);
+    }
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         let read = |path: &std::path::Path| {
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))

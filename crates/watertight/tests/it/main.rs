@@ -1,6 +1,8 @@
 //! The program as people run it: commands, exit statuses, outputs, and what lies on disk afterwards.
 
 #[cfg(test)]
+mod abandoned;
+#[cfg(test)]
 mod bed;
 #[cfg(test)]
 mod commands;
