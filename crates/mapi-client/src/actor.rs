@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -90,39 +90,52 @@ pub(crate) enum Command {
 #[derive(Clone)]
 pub(crate) struct Link {
     sender: mpsc::UnboundedSender<Command>,
+    state: Arc<LinkState>,
+}
+
+/// What the task says about itself.
+#[derive(Default)]
+struct LinkState {
     /// The session context can no longer be used.
-    dead: Arc<AtomicBool>,
+    dead: AtomicBool,
+    /// What the task takes.
+    bytes: AtomicUsize,
 }
 
 /// The task's own way to make a [`Link`], for as long as somebody has one.
 pub(crate) struct WeakLink {
     sender: mpsc::WeakUnboundedSender<Command>,
-    dead: Arc<AtomicBool>,
+    state: Arc<LinkState>,
 }
 
 impl WeakLink {
     fn upgrade(&self) -> Option<Link> {
-        Some(Link { sender: self.sender.upgrade()?, dead: Arc::clone(&self.dead) })
+        Some(Link { sender: self.sender.upgrade()?, state: Arc::clone(&self.state) })
     }
 }
 
 impl Link {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Command>) {
         let (sender, commands) = mpsc::unbounded_channel();
-        (Self { sender, dead: Arc::default() }, commands)
+        (Self { sender, state: Arc::default() }, commands)
     }
 
     pub(crate) fn downgrade(&self) -> WeakLink {
-        WeakLink { sender: self.sender.downgrade(), dead: Arc::clone(&self.dead) }
+        WeakLink { sender: self.sender.downgrade(), state: Arc::clone(&self.state) }
     }
 
     pub(crate) fn send(&self, command: Command) -> Result<(), Error> {
         self.sender.send(command).map_err(|_| Error::Closed)
     }
 
+    /// What the task takes.
+    pub(crate) fn set_bytes(&self, bytes: usize) {
+        self.state.bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// Whether the session context can be used, as far as is known.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.sender.is_closed() && !self.dead.load(Ordering::Acquire)
+        !self.sender.is_closed() && !self.state.dead.load(Ordering::Acquire)
     }
 }
 
@@ -265,7 +278,8 @@ impl Actor {
     /// What the session holds, but for its connection and its handles, which count themselves.
     fn count(&mut self) {
         let released = self.released.capacity().saturating_mul(size_of::<(u32, Held)>());
-        let bytes = size_of::<Self>().saturating_add(self.transport.bytes()).saturating_add(released);
+        let task = self.link.state.bytes.load(Ordering::Relaxed);
+        let bytes = task.saturating_add(self.transport.bytes()).saturating_add(released);
         self.session.set_bytes(bytes);
     }
 
@@ -477,10 +491,10 @@ impl Actor {
             Ok(_) | Err(Error::Refused { .. } | Error::Busy { .. } | Error::Setup(_)) => {}
             Err(Error::SessionLost(Lost::Forgotten(_))) => {
                 self.stage = Stage::Gone;
-                self.link.dead.store(true, Ordering::Release);
+                self.link.state.dead.store(true, Ordering::Release);
             }
             Err(_) => {
-                self.link.dead.store(true, Ordering::Release);
+                self.link.state.dead.store(true, Ordering::Release);
                 if self.stage == Stage::Connected {
                     self.stage = Stage::OutOfStep;
                 }

@@ -54,7 +54,9 @@ impl Connector {
         )?;
         let (reply, connected) = oneshot::channel();
         link.send(Command::Connect { user_dn: user_dn.to_owned(), reply })?;
-        tokio::spawn(actor.run());
+        let task = actor.run();
+        link.set_bytes(size_of_val(&task));
+        tokio::spawn(task);
         let info = connected.await.map_err(|_| Error::Closed)??;
         tracing::debug!(server = %self.settings.endpoint, "connected");
         Ok(Session::new(link, info, Arc::clone(&self.settings)))
