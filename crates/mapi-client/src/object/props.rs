@@ -217,7 +217,8 @@ pub(crate) async fn set(on: On<'_>, props: &[Prop]) -> Result<Vec<Problem>, Erro
         };
         let tagged = TaggedPropertyValue::new(tag, value.clone());
         let size = size_of(&tagged)?;
-        if size > MAX_VALUES {
+        // An object has no value in RopSetProperties, only a stream.
+        if size > MAX_VALUES || value.ty() == PropType::Object {
             let Some(bytes) = bytes_of(value) else { return Err(too_large(tag, to_u64(MAX_VALUES))) };
             let mut stream = Stream::open(on, tagged.tag, OpenMode::Create).await?;
             stream.write(&bytes).await?;

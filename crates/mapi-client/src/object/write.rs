@@ -11,7 +11,7 @@ use watertight_mapi::rop::field::Empty;
 use watertight_mapi::rop::property::SetPropertiesRequest;
 use watertight_mapi::rop::{RequestBody, ResponseBody};
 use watertight_mapi::store::{Attachment, MessageContent};
-use watertight_mapi::{Mid, PropTag, PropValue};
+use watertight_mapi::{Mid, PropTag, PropType, PropValue};
 use watertight_wire::to_u64;
 
 use super::attachment;
@@ -320,7 +320,8 @@ impl Work<'_> {
                 PropData::Inline(value) => {
                     let value = TaggedPropertyValue::new(tag, value.clone());
                     let bytes = size_of(&value)?;
-                    if bytes > MAX_VALUES {
+                    // An object has no value in RopSetProperties, only a stream.
+                    if bytes > MAX_VALUES || value.value.ty() == PropType::Object {
                         let Some(bytes) = bytes_of(&value.value) else {
                             return Err(too_large(tag, to_u64(MAX_VALUES)).into());
                         };

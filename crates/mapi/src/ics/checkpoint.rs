@@ -213,21 +213,17 @@ mod tests {
     fn a_state_of_something_else_is_refused_in_words() {
         let saved = checkpoint();
         let bytes = saved.to_bytes();
-        let refused = |change: fn(&mut Scope)| {
-            let mut scope = saved.scope;
-            change(&mut scope);
-            Checkpoint::open(&bytes, &scope).unwrap_err().to_string()
-        };
-        for (change, words) in [
-            ((|s| s.kind = ScopeKind::Hierarchy) as fn(&mut Scope), "not to a hierarchy synchronization"),
-            (|s| s.mailbox = Guid::NIL, "belongs to mailbox 04040404-"),
+        let other_folder = GlobalId::new(saved.scope.folder.replica, GlobCnt::MAX);
+        for (scope, words) in [
+            (Scope { kind: ScopeKind::Hierarchy, ..saved.scope }, "not to a hierarchy synchronization"),
+            (Scope { mailbox: Guid::NIL, ..saved.scope }, "belongs to mailbox 04040404-"),
             (
-                |s| s.folder.counter = GlobCnt::MAX,
+                Scope { folder: other_folder, ..saved.scope },
                 "not to folder 03030303-0303-0303-0303-030303030303-ffffffffffff",
             ),
-            (|s| s.restriction = 1, "belongs to another restriction"),
+            (Scope { restriction: 1, ..saved.scope }, "belongs to another restriction"),
         ] {
-            let text = refused(change);
+            let text = Checkpoint::open(&bytes, &scope).unwrap_err().to_string();
             assert!(text.contains(words), "{text}");
         }
     }

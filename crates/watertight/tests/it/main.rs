@@ -18,6 +18,8 @@ mod kills;
 mod objects;
 #[cfg(test)]
 mod peer_python;
+#[cfg(test)]
+mod volume;
 
 /// As the program has it: tests of what is allocated ask it.
 #[cfg(test)]
