@@ -1,8 +1,8 @@
 //! What was written beside what was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use watertight_mapi::prop::{Prop, PropBag, PropData, PropNameKind};
+use watertight_mapi::prop::{Prop, PropBag, PropData, PropNameKind, tags};
 use watertight_mapi::store::{INLINE_LIMIT, MessageContent};
 use watertight_mapi::{PropTag, PropType, PropValue};
 
@@ -19,17 +19,82 @@ pub struct Compared {
     pub large: u64,
     /// How many values of each type, by tag, number and name.
     pub types: BTreeMap<PropType, [u64; FORMS]>,
-    /// The first differences.
+    /// The first differences; of what was never written one of each kind.
     pub wrong: Vec<String>,
+    unknown: BTreeSet<(usize, PropTag)>,
+    opened: bool,
 }
 
 /// So many differences are told.
 const TOLD: usize = 40;
 
 /// What a server adds to a message, a recipient or an attachment by itself.
-const ADDED: &[PropTag] = &[];
+const ADDED: [&[PropTag]; 3] = [
+    &[
+        tags::IMPORTANCE,
+        tags::SENSITIVITY,
+        tags::CREATION_TIME,
+        tags::LAST_MODIFICATION_TIME,
+        tags::MESSAGE_FLAGS,
+        tags::TRUST_SENDER,
+        tags::SEARCH_KEY,
+        tags::DISPLAY_TO,
+        tags::DISPLAY_CC,
+        tags::DISPLAY_BCC,
+        tags::SUBJECT_PREFIX,
+        tags::NORMALIZED_SUBJECT,
+        tags::MID,
+    ],
+    &[tags::ROWID, tags::SEND_RICH_INFO, tags::RESPONSIBILITY],
+    &[tags::RENDERING_POSITION, tags::CREATION_TIME, tags::LAST_MODIFICATION_TIME],
+];
+
+/// What an open object answers beside that: properties that are computed for who asks.
+const COMPUTED: [&[PropTag]; 3] = [
+    &[
+        tags::FOLDER_ID,
+        tags::PARENT_FOLDER_ID,
+        tags::ENTRY_ID,
+        tags::PARENT_ENTRY_ID,
+        tags::RECORD_KEY,
+        tags::INSTANCE_KEY,
+        tags::INST_ID,
+        tags::INSTANCE_NUM,
+        tags::SOURCE_KEY,
+        tags::PARENT_SOURCE_KEY,
+        tags::CHANGE_KEY,
+        tags::PREDECESSOR_CHANGE_LIST,
+        tags::CHANGE_NUMBER,
+        tags::MESSAGE_SIZE,
+        tags::HAS_ATTACHMENTS,
+        tags::ASSOCIATED,
+        tags::READ,
+        tags::ROW_TYPE,
+        tags::DEPTH,
+        tags::ACCESS,
+        tags::ACCESS_LEVEL,
+        tags::OBJECT_TYPE,
+        tags::STORE_ENTRY_ID,
+        tags::STORE_RECORD_KEY,
+    ],
+    // PidTagTransmittableDisplayName.
+    &[PropTag(0x3A20_001F)],
+    &[
+        tags::ATTACH_NUMBER,
+        tags::ATTACH_SIZE,
+        tags::RECORD_KEY,
+        tags::INSTANCE_KEY,
+        tags::OBJECT_TYPE,
+        tags::ACCESS_LEVEL,
+    ],
+];
 
 impl Compared {
+    /// Of open objects.
+    pub fn opened() -> Self {
+        Self { opened: true, ..Self::default() }
+    }
+
     /// Counts what a comparison of this message will have compared.
     pub fn count(&mut self, content: &MessageContent) {
         self.messages += 1;
@@ -49,7 +114,7 @@ impl Compared {
     }
 
     fn content(&mut self, place: &str, written: &MessageContent, read: &MessageContent) {
-        self.bag(place, &written.props, &read.props);
+        self.bag(place, 0, &written.props, &read.props);
         let lengths = |content: &MessageContent| (content.recipients.len(), content.attachments.len());
         if lengths(written) != lengths(read) {
             self.wrong(format!(
@@ -60,7 +125,7 @@ impl Compared {
         }
         for (n, (written, read)) in written.recipients.iter().zip(&read.recipients).enumerate() {
             self.recipients += 1;
-            self.bag(&format!("{place}, recipient {n}"), written, read);
+            self.bag(&format!("{place}, recipient {n}"), 1, written, read);
         }
         for (written, read) in written.attachments.iter().zip(&read.attachments) {
             self.attachments += 1;
@@ -68,7 +133,7 @@ impl Compared {
             if written.number != read.number {
                 self.wrong(format!("{place}: read as number {}", read.number));
             }
-            self.bag(&place, &written.props, &read.props);
+            self.bag(&place, 2, &written.props, &read.props);
             match (&written.embedded, &read.embedded) {
                 (None, None) => {}
                 (Some(written), Some(read)) => {
@@ -81,7 +146,7 @@ impl Compared {
     }
 
     /// Each property that was written is there once, with its type and value; what else is there, servers add.
-    fn bag(&mut self, place: &str, written: &PropBag, read: &PropBag) {
+    fn bag(&mut self, place: &str, of: usize, written: &PropBag, read: &PropBag) {
         let mut rest: Vec<&Prop> = read.0.iter().collect();
         for prop in &written.0 {
             let Some(at) = rest.iter().position(|other| same_name(prop, other)) else {
@@ -110,7 +175,10 @@ impl Compared {
             self.types.entry(value.ty()).or_default()[form] += 1;
         }
         for prop in rest {
-            if prop.name.is_some() || !ADDED.iter().any(|tag| tag.id() == prop.tag.id()) {
+            let computed = if self.opened { COMPUTED[of] } else { &[] };
+            let mut known = ADDED[of].iter().chain(computed);
+            let known = prop.name.is_none() && known.any(|tag| tag.id() == prop.tag.id());
+            if !known && self.unknown.insert((of, prop.tag)) {
                 let value = format!("{:?}", prop.value);
                 self.wrong(format!(
                     "{place}: {:?} {:?} was never written: {value:.100}",
