@@ -204,7 +204,7 @@ impl Random {
     fn typed(&mut self, n: u64, share: u64, bag: &mut PropBag) {
         for (at, ty) in (0..).zip(TYPES) {
             for form in 0..u64::try_from(FORMS).unwrap() {
-                if (at + form * 3 + n) % share == 0 {
+                if (at + form * 3 + n).is_multiple_of(share) {
                     let value = self.value(ty);
                     let prop = self.prop((at, ty), form, value);
                     bag.0.push(prop);
@@ -231,9 +231,9 @@ fn content(n: u64, random: &mut Random, depth: u64) -> MessageContent {
     if depth == 0 {
         large(n, random, &mut content.props);
     }
-    let recipients = if depth == 0 && n % 2 == 0 { 1 + random.below(3) } else { 0 };
+    let recipients = if depth == 0 && n.is_multiple_of(2) { 1 + random.below(3) } else { 0 };
     content.recipients = (0..recipients).map(|_| recipient(random)).collect();
-    if depth == 0 && n % 8 == 0 {
+    if depth == 0 && n.is_multiple_of(8) {
         for number in 0..1 + u32::try_from(random.below(2)).unwrap() {
             content.attachments.push(attachment(n, number, random));
         }
@@ -290,7 +290,7 @@ fn attachment(n: u64, number: u32, random: &mut Random) -> Attachment {
     let mut props = PropBag::default();
     props.set(tags::ATTACH_METHOD, 1);
     props.set(tags::ATTACH_LONG_FILENAME, format!("file {n}-{number}.bin"));
-    let len = if n % 400 == 0 { 64 * 1024 + random.below(200 * 1024) } else { random.below(2000) };
+    let len = if n.is_multiple_of(400) { 64 * 1024 + random.below(200 * 1024) } else { random.below(2000) };
     props.set(tags::ATTACH_DATA_BINARY, random.bytes(len));
     random.typed(n + u64::from(number), 20, &mut props);
     Attachment { number, props, embedded: None }
