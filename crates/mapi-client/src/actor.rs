@@ -109,7 +109,7 @@ pub(crate) struct WeakLink {
 }
 
 impl WeakLink {
-    fn upgrade(&self) -> Option<Link> {
+    pub(crate) fn upgrade(&self) -> Option<Link> {
         Some(Link { sender: self.sender.upgrade()?, state: Arc::clone(&self.state) })
     }
 }

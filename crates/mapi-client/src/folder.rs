@@ -12,7 +12,7 @@ use watertight_mapi::rop::folder::{
     PartialCompletionResponse,
 };
 use watertight_mapi::rop::message::SetReadFlagsRequest;
-use watertight_mapi::rop::{INVALID_HANDLE, Request, RequestBody, ResponseBody};
+use watertight_mapi::rop::{Request, RequestBody, ResponseBody};
 use watertight_mapi::{Fid, MapiCode, Mid};
 
 use crate::download::Download;
@@ -93,12 +93,11 @@ pub enum Transfer {
 
 impl Folder {
     pub(crate) async fn open(logon: &Logon, id: Fid) -> Result<Self, Error> {
-        let requests = [open(id, 0, 1)];
-        let table = [logon.handle().raw(), INVALID_HANDLE];
-        let mut replies = logon.requester.ask(&requests, &table, &[]).await?;
-        replies.success(0, "RopOpenFolder")?;
-        let handle = replies.take(1).ok_or_else(|| unexpected("RopOpenFolder gave no handle"))?;
-        Ok(Self { object: Object::new(logon, handle, "folders"), id })
+        let mut batch = Batch::on(logon.handle().raw());
+        let (at, output) = batch.open(0, |output_index| open(id, 0, output_index).body)?;
+        let mut answers = batch.ask(&logon.requester).await?;
+        answers.done(at)?;
+        Ok(Self { object: Object::new(logon, answers.object(output)?, "folders"), id })
     }
 
     /// The folder's id.

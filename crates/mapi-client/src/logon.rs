@@ -66,12 +66,12 @@ pub struct Logon {
 
 pub(crate) struct Inner {
     pub(crate) handle: ServerHandle,
-    response: PrivateLogon,
+    pub(crate) response: PrivateLogon,
     /// Which replica stands behind a REPLID in this logon.
-    replicas: Mutex<BTreeMap<ReplId, Guid>>,
+    pub(crate) replicas: Mutex<BTreeMap<ReplId, Guid>>,
     /// The named properties that are known.
     pub(crate) names: Mutex<Names>,
-    dn_prefix: String,
+    pub(crate) dn_prefix: String,
 }
 
 impl Session {

@@ -5,15 +5,22 @@
 
 pub(crate) mod attachment;
 pub(crate) mod batch;
+#[cfg(test)]
+mod captured;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod message;
 pub(crate) mod names;
 pub(crate) mod props;
 pub(crate) mod recipient;
+#[cfg(test)]
+mod script;
 pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod write;
 
 use std::fmt;
+use std::sync::Arc;
 
 use watertight_mapi::PropTag;
 use watertight_mapi::prop::{Prop, PropBag};
@@ -29,24 +36,30 @@ use stream::{OpenMode, Stream};
 #[doc(alias = "IMAPIProp")]
 pub struct Object {
     logon: Logon,
-    handle: ServerHandle,
+    /// What lies in the object needs it too.
+    handle: Arc<ServerHandle>,
 }
 
 impl Object {
     /// `kind` is its kind in the ledger.
     pub(crate) fn new(logon: &Logon, handle: ServerHandle, kind: &'static str) -> Self {
         let handle = handle.counted(&logon.requester.settings.ledger.kind(kind));
-        Self { logon: logon.clone(), handle }
+        Self { logon: logon.clone(), handle: Arc::new(handle) }
     }
 
-    pub(crate) const fn on(&self) -> On<'_> {
+    pub(crate) fn on(&self) -> On<'_> {
         On { logon: &self.logon, handle: self.handle.raw() }
     }
 
     /// The handle, for [`Session::execute`](crate::Session::execute).
     #[must_use]
-    pub const fn handle(&self) -> &ServerHandle {
+    pub fn handle(&self) -> &ServerHandle {
         &self.handle
+    }
+
+    /// The handle, for what lies in the object.
+    pub(crate) fn shared(&self) -> Arc<ServerHandle> {
+        Arc::clone(&self.handle)
     }
 
     /// The logon that it was opened in.

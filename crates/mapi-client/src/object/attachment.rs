@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use watertight_mapi::prop::tags;
 use watertight_mapi::rop::RequestBody;
@@ -12,9 +13,9 @@ use watertight_mapi::rop::message::{
 use super::Object;
 use super::batch::{Batch, body};
 use super::message::{Access, KEEP_OPEN, LOGON_CODE_PAGE, Message};
-use super::props::On;
 use super::stream::{OpenMode, Stream};
 use crate::error::Error;
+use crate::handle::ServerHandle;
 
 /// OpenModeFlags of RopOpenEmbeddedMessage — [MS-OXCMSG] 2.2.3.16.1: Create.
 const CREATE: u8 = 0x02;
@@ -25,6 +26,8 @@ const CREATE: u8 = 0x02;
 pub struct Attachment {
     object: Object,
     number: u32,
+    /// Its message: RopSaveChangesAttachment names it too.
+    message: Arc<ServerHandle>,
 }
 
 impl Deref for Attachment {
@@ -36,8 +39,8 @@ impl Deref for Attachment {
 }
 
 impl Attachment {
-    pub(crate) async fn open(message: On<'_>, number: u32, access: Access) -> Result<Self, Error> {
-        let mut batch = Batch::on(message.handle);
+    pub(crate) async fn open(message: &Object, number: u32, access: Access) -> Result<Self, Error> {
+        let mut batch = Batch::on(message.handle().raw());
         let (at, output) = batch.open(0, |output_index| {
             RequestBody::OpenAttachment(OpenAttachmentRequest {
                 output_index,
@@ -45,17 +48,22 @@ impl Attachment {
                 attachment_id: number,
             })
         })?;
-        let mut answers = batch.ask(&message.logon.requester).await?;
+        let mut answers = batch.ask(&message.logon().requester).await?;
         answers.done(at)?;
-        Ok(Self { object: Object::new(message.logon, answers.object(output)?, "attachments"), number })
+        Ok(Self::of(message, answers.object(output)?, number))
     }
 
-    pub(crate) async fn create(message: On<'_>) -> Result<Self, Error> {
-        let mut batch = Batch::on(message.handle);
+    pub(crate) async fn create(message: &Object) -> Result<Self, Error> {
+        let mut batch = Batch::on(message.handle().raw());
         let (at, output) = batch.open(0, create)?;
-        let mut answers = batch.ask(&message.logon.requester).await?;
+        let mut answers = batch.ask(&message.logon().requester).await?;
         let number = body!(answers, at, CreateAttachment)?.attachment_id;
-        Ok(Self { object: Object::new(message.logon, answers.object(output)?, "attachments"), number })
+        Ok(Self::of(message, answers.object(output)?, number))
+    }
+
+    fn of(message: &Object, handle: ServerHandle, number: u32) -> Self {
+        let object = Object::new(message.logon(), handle, "attachments");
+        Self { object, number, message: message.shared() }
     }
 
     /// PidTagAttachNumber.
@@ -93,7 +101,7 @@ impl Attachment {
         let (at, output) = batch.open(0, |output_index| open_embedded(output_index, open_mode_flags))?;
         let mut answers = batch.ask(&self.logon().requester).await?;
         let summary = body!(answers, at, OpenEmbeddedMessage)?.summary;
-        Ok(Message::opened(self.logon(), answers.object(output)?, summary, None))
+        Ok(Message::embedded(&self.object, answers.object(output)?, summary))
     }
 
     /// Saves it; it stays open — [MS-OXCMSG] 2.2.3.15 RopSaveChangesAttachment. It lasts when its message is saved.
@@ -102,8 +110,9 @@ impl Attachment {
     /// [`Error::Refused`].
     #[doc(alias = "SaveChanges")]
     pub async fn save(&mut self) -> Result<(), Error> {
-        let mut batch = Batch::on(self.handle().raw());
-        let at = batch.push(0, save(0))?;
+        let mut batch = Batch::on(self.message.raw());
+        let own = batch.object(self.handle().raw());
+        let at = batch.push(0, save(own))?;
         batch.ask(&self.logon().requester).await?.done(at)
     }
 }
@@ -119,7 +128,7 @@ pub(crate) const fn create(output_index: u8) -> RequestBody {
     RequestBody::CreateAttachment(CreateAttachmentRequest { output_index })
 }
 
-/// RopSaveChangesAttachment — [MS-OXCROPS] 2.2.6.15.
+/// RopSaveChangesAttachment — [MS-OXCROPS] 2.2.6.15. It is done on the message (gromox 3.10 refuses another object).
 pub(crate) const fn save(input_index: u8) -> RequestBody {
     RequestBody::SaveChangesAttachment(SaveChangesAttachmentRequest { input_index, save_flags: KEEP_OPEN })
 }

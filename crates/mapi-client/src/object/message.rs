@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use watertight_mapi::prop::{PropBag, tags};
 use watertight_mapi::rop::message::{
@@ -31,6 +32,9 @@ const MAX_ATTACHMENTS: usize = 0x1_0000;
 /// SaveFlags — [MS-OXCMSG] 2.2.3.3.1: KeepOpenReadWrite, ForceSave.
 pub(crate) const KEEP_OPEN: u8 = 0x02;
 const FORCE_SAVE: u8 = 0x04;
+
+/// The subject and its parts.
+pub(crate) const SUBJECTS: [PropTag; 3] = [tags::SUBJECT, tags::SUBJECT_PREFIX, tags::NORMALIZED_SUBJECT];
 
 /// What may be done with an object that is opened — [MS-OXCMSG] 2.2.3.1.1 OpenModeFlags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,6 +100,8 @@ pub struct Message {
     known: Option<Vec<Recipient>>,
     /// The columns of recipients as the server knows them.
     columns: Vec<PropTag>,
+    /// The attachment that it is in.
+    attachment: Option<Arc<ServerHandle>>,
 }
 
 impl Deref for Message {
@@ -134,7 +140,14 @@ impl Message {
             subject,
             known,
             columns,
+            attachment: None,
         }
+    }
+
+    /// A message that was opened in an attachment.
+    pub(crate) fn embedded(attachment: &Object, handle: ServerHandle, summary: MessageSummary) -> Self {
+        let message = Self::opened(attachment.logon(), handle, summary, None);
+        Self { attachment: Some(attachment.shared()), ..message }
     }
 
     /// A message that was made.
@@ -146,6 +159,7 @@ impl Message {
             subject: None,
             known: Some(Vec::new()),
             columns: Vec::new(),
+            attachment: None,
         }
     }
 
@@ -165,6 +179,19 @@ impl Message {
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
+    }
+
+    /// All properties, as [`Object::all_props`]; with the subject, also of a server that leaves it out because the
+    /// opening gave it (gromox 3.10).
+    ///
+    /// # Errors
+    /// As [`Object::props`].
+    pub async fn all_props(&self) -> Result<PropBag, Error> {
+        let mut bag = self.object.all_props().await?;
+        if bag.find(tags::SUBJECT).is_none() {
+            self.object.props(&SUBJECTS).await?.0.into_iter().for_each(|prop| bag.put(prop));
+        }
+        Ok(bag)
     }
 
     /// Its recipients — [MS-OXCMSG] 2.2.3.6 RopReadRecipients, where the opening did not give all of them.
@@ -278,7 +305,7 @@ impl Message {
     /// [`Error::Refused`], with NotFound when there is none.
     #[doc(alias = "OpenAttach")]
     pub async fn open_attachment(&self, number: u32, access: Access) -> Result<Attachment, Error> {
-        Attachment::open(self.on(), number, access).await
+        Attachment::open(&self.object, number, access).await
     }
 
     /// Makes an attachment — [MS-OXCMSG] 2.2.3.13 RopCreateAttachment. It lasts when it is saved, and the message
@@ -288,7 +315,7 @@ impl Message {
     /// [`Error::Refused`].
     #[doc(alias = "CreateAttach")]
     pub async fn create_attachment(&mut self) -> Result<Attachment, Error> {
-        Attachment::create(self.on()).await
+        Attachment::create(&self.object).await
     }
 
     /// Removes an attachment — [MS-OXCMSG] 2.2.3.14 RopDeleteAttachment.
@@ -325,12 +352,14 @@ impl Message {
     /// # Errors
     /// [`Error::Refused`].
     pub async fn save_anyway(&mut self) -> Result<Mid, Error> {
-        self.save_as(KEEP_OPEN | FORCE_SAVE).await
+        self.save_as(FORCE_SAVE).await
     }
 
     async fn save_as(&mut self, save_flags: u8) -> Result<Mid, Error> {
-        let mut batch = Batch::on(self.handle().raw());
-        let at = batch.push(0, save(0, save_flags))?;
+        let around = self.attachment.as_deref().unwrap_or(self.logon().handle());
+        let mut batch = Batch::on(around.raw());
+        let own = batch.object(self.handle().raw());
+        let at = batch.push(0, save(own, save_flags))?;
         let mut answers = batch.ask(&self.logon().requester).await?;
         let id = body!(answers, at, SaveChangesMessage)?.message_id;
         if self.folder.is_some() {
@@ -422,7 +451,7 @@ pub(crate) fn create(output_index: u8, folder_id: Fid, associated: Associated) -
     })
 }
 
-/// RopSaveChangesMessage — [MS-OXCROPS] 2.2.6.3.
+/// RopSaveChangesMessage — [MS-OXCROPS] 2.2.6.3. It is done on what the message is in: the logon, or an attachment.
 pub(crate) const fn save(input_index: u8, save_flags: u8) -> RequestBody {
     RequestBody::SaveChangesMessage(SaveChangesMessageRequest { input_index, save_flags })
 }

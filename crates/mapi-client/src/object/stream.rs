@@ -87,6 +87,7 @@ impl Stream {
         let mut answers = batch.ask_for(&on.logon.requester, MAX_ROP_OUT).await?;
         let mut stream = Self::opened(on, tag, &mut answers, at, output)?;
         let bytes = stream.take(&mut answers, reading, most)?;
+        stream.ends().await?;
         Ok((stream, bytes))
     }
 
@@ -138,14 +139,17 @@ impl Stream {
         let at = batch.push(0, read(most))?;
         let mut answers = batch.ask_for(&self.logon.requester, MAX_ROP_OUT).await?;
         let bytes = self.take(&mut answers, at, most)?;
-        // Somebody may have made it longer; a stream that has no end at all does not say so.
-        if self.position > self.len {
-            self.size().await?;
-            if self.position > self.len {
-                return Err(self.endless());
-            }
-        }
+        self.ends().await?;
         Ok(bytes)
+    }
+
+    /// Whether what was read is within its length. Somebody may have made it longer; a stream that has no end at all
+    /// does not say so.
+    async fn ends(&mut self) -> Result<(), Error> {
+        if self.position > self.len && self.position > self.size().await? {
+            return Err(self.endless());
+        }
+        Ok(())
     }
 
     /// All that is left from the position on.

@@ -259,9 +259,14 @@ impl Table {
     async fn rows(&mut self, most: u16, forward: bool, flags: u8) -> Result<Vec<PropBag>, Error> {
         let request = QueryRowsRequest { flags, forward_read: forward.into(), row_count: most };
         let mut answers = self.ask(RequestBody::QueryRows(request)).await?;
-        let rows = body!(answers, 0, QueryRows)?.rows;
+        let body = body!(answers, 0, QueryRows)?;
+        let rows = body.rows;
         if rows.len() > usize::from(most) {
             let what = format!("RopQueryRows was asked for {most} rows and answered {}", rows.len());
+            return Err(ProtocolError::Unexpected(what).into());
+        }
+        if rows.is_empty() && forward && most > 0 && body.origin != Origin::End.number() {
+            let what = format!("RopQueryRows gave no row, but not the end (Origin {})", body.origin);
             return Err(ProtocolError::Unexpected(what).into());
         }
         Ok(rows.into_iter().map(|row| self.bag(row)).collect())

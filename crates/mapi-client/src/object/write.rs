@@ -283,12 +283,12 @@ impl Work<'_> {
             let inner = self.opens(number, index, attachment::create_embedded)?;
             let depth = depth.saturating_add(1);
             Box::pin(self.content(number, inner, embedded, None, depth)).await?;
-            self.save(number, inner, About::Done).await?;
+            self.save(number, slot, inner).await?;
             self.closing.push(inner);
         }
         self.room(OVERHEAD).await?;
-        let Some(index) = self.index(slot) else { return Ok(()) };
-        let at = self.batch.push(index, attachment::save(index))?;
+        let (Some(around), Some(index)) = (self.index(message), self.index(slot)) else { return Ok(()) };
+        let at = self.batch.push(around, attachment::save(index))?;
         self.pending.push((at, number, About::Done));
         self.closing.push(slot);
         Ok(())
@@ -391,11 +391,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn save(&mut self, number: usize, slot: Slot, about: About) -> Result<(), Stop> {
+    /// Saves a message into its attachment.
+    async fn save(&mut self, number: usize, attachment: Slot, slot: Slot) -> Result<(), Stop> {
         self.room(OVERHEAD).await?;
-        let Some(index) = self.index(slot) else { return Ok(()) };
-        let at = self.batch.push(index, message::save(index, KEEP_OPEN))?;
-        self.pending.push((at, number, about));
+        let (Some(around), Some(index)) = (self.index(attachment), self.index(slot)) else { return Ok(()) };
+        let at = self.batch.push(around, message::save(index, KEEP_OPEN))?;
+        self.pending.push((at, number, About::Done));
         Ok(())
     }
 
@@ -468,7 +469,8 @@ impl Work<'_> {
                 continue;
             }
             if let Some(index) = self.index(slot) {
-                let at = self.batch.push(index, message::save(index, KEEP_OPEN))?;
+                let logon = self.batch.object(self.folder.logon().handle().raw());
+                let at = self.batch.push(logon, message::save(index, KEEP_OPEN))?;
                 self.pending.push((at, number, About::Saved));
             }
         }

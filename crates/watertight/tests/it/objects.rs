@@ -3,4 +3,5 @@
 mod basics;
 mod bed;
 mod endings;
+mod more;
 mod writes;
