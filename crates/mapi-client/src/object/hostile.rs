@@ -204,7 +204,8 @@ async fn streams_that_do_not_end_are_refused() {
     let error = growing.read_to_end(1 << 20).await.unwrap_err();
     assert!(error.to_string().contains("more than the 1048576 bytes"), "{error}");
     let mut short = stream(|q, _| {
-        (q.id() == RopId::WriteStream).then(|| ResponseBody::WriteStream(WrittenResponse { written_size: 2 }))
+        (q.id() == RopId::WriteStream)
+            .then_some(ResponseBody::WriteStream(WrittenResponse { written_size: 2 }))
     })
     .await;
     says(&short.write(b"abc").await.unwrap_err(), "RopWriteStream wrote 2 of 3 bytes");
