@@ -178,7 +178,7 @@ impl MapiCode {
 impl core::error::Error for MapiCode {}
 
 /// The codes of the MAPI programming interface (mapicode.h) and of storage, by number.
-const MAPI_NAMES: [(u32, &str); 75] = [
+const MAPI_NAMES: [(u32, &str); 83] = [
     (0, "S_OK"),
     (0x8000_4005, "MAPI_E_CALL_FAILED"),
     (0x8007_000E, "MAPI_E_NOT_ENOUGH_MEMORY"),
@@ -248,6 +248,14 @@ const MAPI_NAMES: [(u32, &str); 75] = [
     (0x8004_060A, "MAPI_E_HAS_MESSAGES"),
     (0x8004_060B, "MAPI_E_FOLDER_CYCLE"),
     (0x8004_0700, "MAPI_E_AMBIGUOUS_RECIP"),
+    (0x8004_0800, "SYNC_E_OBJECT_DELETED"),
+    (0x8004_0801, "SYNC_E_IGNORE"),
+    (0x8004_0802, "SYNC_E_CONFLICT"),
+    (0x8004_0803, "SYNC_E_NO_PARENT"),
+    (0x8004_0804, "SYNC_E_CYCLE"),
+    (0x8004_0805, "SYNC_E_UNSYNCHRONIZED"),
+    (0x0004_0820, "SYNC_W_PROGRESS"),
+    (0x0004_0821, "SYNC_W_CLIENT_CHANGE_NEWER"),
     (0x0004_0203, "MAPI_W_NO_SERVICE"),
     (0x0004_0380, "MAPI_W_ERRORS_RETURNED"),
     (0x0004_0481, "MAPI_W_POSITION_CHANGED"),

@@ -4,6 +4,7 @@ use watertight_mapi::ics::export::ExportFault;
 use watertight_mapi::ics::sink::SinkError;
 
 use crate::error::{Error, ProtocolError};
+use crate::mapi::error::{MapiError, code as mapi_code};
 
 /// Why an exporter does not do what it was asked for.
 #[non_exhaustive]
@@ -33,26 +34,25 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    /// The code that the interface returns for it.
+    /// The code that the interface returns for it; for [`ExportError::Sink`] the sink's own, where its error is a
+    /// [`MapiCode`] or a [`MapiError`].
     #[must_use]
-    pub const fn code(&self) -> MapiCode {
+    pub fn code(&self) -> MapiCode {
         match self {
             // MAPI_E_UNCONFIGURED.
             Self::Unconfigured => MapiCode::UnconfiguredLogon,
             // SYNC_E_UNSYNCHRONIZED.
             Self::Interrupted => MapiCode::SyncIncomplete,
             Self::UnknownFlags(_) => MapiCode::UnknownFlags,
-            Self::Parameter(_) => MapiCode::InvalidParameter,
-            Self::State(CheckpointError::Foreign { .. }) => MapiCode::InvalidParameter,
+            Self::Parameter(_) | Self::State(CheckpointError::Foreign { .. }) => MapiCode::InvalidParameter,
             Self::State(CheckpointError::Version(_)) => MapiCode::VersionMismatch,
             Self::State(_) => MapiCode::CorruptData,
-            Self::Sink(_) => MapiCode::GeneralFailure,
-            Self::Client(Error::Refused { code, .. }) => *code,
-            Self::Client(Error::Closed) => MapiCode::InvalidObject,
-            Self::Client(Error::Protocol(_)) => MapiCode::CorruptData,
-            Self::Client(Error::Busy { .. }) => MapiCode::ServerBusy,
-            Self::Client(Error::SignIn(_)) => MapiCode::LogonFailed,
-            Self::Client(_) => MapiCode::NetworkError,
+            Self::Sink(error) => error
+                .downcast_ref::<MapiCode>()
+                .copied()
+                .or_else(|| error.downcast_ref::<MapiError>().map(MapiError::code))
+                .unwrap_or(MapiCode::UnableToComplete),
+            Self::Client(error) => mapi_code(error),
         }
     }
 
@@ -72,6 +72,15 @@ impl From<ExportFault> for ExportError {
             ExportFault::Sink(error) => Self::Sink(error),
             ExportFault::Broken => Self::Interrupted,
             other => Self::Client(ProtocolError::Unexpected(other.to_string()).into()),
+        }
+    }
+}
+
+impl From<ExportError> for MapiError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Client(error) => error.into(),
+            error => Self::new(error.code(), error.to_string(), ""),
         }
     }
 }

@@ -90,7 +90,7 @@ impl From<Error> for MapiError {
 }
 
 /// The MAPI code of an error.
-const fn code(error: &Error) -> MapiCode {
+pub(crate) const fn code(error: &Error) -> MapiCode {
     match error {
         Error::Reach(
             ReachError::Resolve { .. }

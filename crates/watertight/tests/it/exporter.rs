@@ -16,7 +16,7 @@ use watertight_mapi::store::{
 };
 use watertight_mapi::{Fid, GlobalId, MapiCode, PropValue};
 use watertight_mapi_client::{
-    ContentsExporter, Export, ExportError, ExportFlags, Logon, Session, SpecialFolder, Step,
+    ContentsExporter, Export, ExportError, ExportFlags, Logon, MapiError, Session, SpecialFolder, Step,
 };
 
 use crate::bed::{Bed, mail};
@@ -161,6 +161,23 @@ impl ContentsSink for Record {
     }
 }
 
+/// Has no room for anything.
+struct Full;
+
+impl ContentsSink for Full {
+    fn message_change(&mut self, _: &MessageChange) -> SinkResult<Verdict> {
+        Err(MapiCode::OutOfDisk.into())
+    }
+
+    fn message_deletion(&mut self, _: Deletion, _: &GuidIdSet) -> SinkResult {
+        unreachable!("nothing was deleted")
+    }
+
+    fn read_state_change(&mut self, _: &ReadStateChange) -> SinkResult {
+        unreachable!("nothing was marked")
+    }
+}
+
 fn subjects(n: usize) -> Vec<String> {
     (0..n).map(|i| format!("number {i:03}")).collect()
 }
@@ -270,7 +287,7 @@ async fn a_sink_that_fails_gets_the_change_again_and_no_other() {
         if n < 8 {
             let error = ended.unwrap_err();
             assert_eq!(error.to_string(), "the sink failed: the disk is full");
-            assert_eq!(error.code(), MapiCode::GeneralFailure);
+            assert_eq!(error.code(), MapiCode::UnableToComplete);
             // After an error it says so until it is configured.
             let again = exporter.synchronize(&mut record).await.unwrap_err();
             assert!(matches!(again, ExportError::Interrupted), "{again}");
@@ -282,6 +299,13 @@ async fn a_sink_that_fails_gets_the_change_again_and_no_other() {
         state = exporter.update_state().unwrap();
     }
     assert_eq!(sorted(all), subjects(9));
+
+    // With a code of its own.
+    exporter.config(&[], &Export::default()).await.unwrap();
+    let error = exporter.synchronize_all(&mut Full).await.unwrap_err();
+    assert_eq!(error.code(), MapiCode::OutOfDisk);
+    let error = MapiError::from(error).to_string();
+    assert!(error.starts_with("MAPI_E_NOT_ENOUGH_DISK (0x8004010D): the sink failed"), "{error}");
 
     // Deletions too.
     bed.mailbox.delete_messages(bed.inbox(), &[heads[3].id], true).await.unwrap();
@@ -565,7 +589,6 @@ async fn a_server_that_is_started_anew_between_steps_costs_an_error_and_nothing_
     }
     assert_eq!(lost, 3);
     assert_eq!(sorted(record.taken), subjects(40));
-    assert_eq!(bed.ledger.held(), 0, "{}", bed.ledger.inspect());
     bed.end().await;
 }
 
