@@ -18,10 +18,10 @@ use watertight_mapi::{Fid, MapiCode, Mid};
 use crate::download::Download;
 use crate::error::Error;
 use crate::logon::{Logon, unexpected};
-use crate::object::Object;
 use crate::object::batch::{Batch, MAX_OBJECTS, body};
 use crate::object::message::{self, Access, Associated, Message, ReadFlag};
 use crate::object::table::{Table, View};
+use crate::object::{Kind, Object};
 use crate::start::{Plan, Which, start_one};
 use crate::sync_options::{SyncOptions, hierarchy};
 
@@ -97,7 +97,7 @@ impl Folder {
         let (at, output) = batch.open(0, |output_index| open(id, 0, output_index).body)?;
         let mut answers = batch.ask(&logon.requester).await?;
         answers.done(at)?;
-        Ok(Self { object: Object::new(logon, answers.object(output)?, "folders"), id })
+        Ok(Self { object: Object::new(logon, answers.object(output)?, Kind::Folder), id })
     }
 
     /// The folder's id.
@@ -180,7 +180,7 @@ impl Folder {
         })?;
         let mut answers = batch.ask(&self.logon().requester).await?;
         let id = body!(answers, at, CreateFolder)?.folder_id;
-        Ok(Self { object: Object::new(self.logon(), answers.object(output)?, "folders"), id })
+        Ok(Self { object: Object::new(self.logon(), answers.object(output)?, Kind::Folder), id })
     }
 
     /// Deletes a folder in this one, with what is in it — [MS-OXCFOLD] 2.2.1.3 RopDeleteFolder.

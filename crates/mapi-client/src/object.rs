@@ -23,7 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use watertight_mapi::PropTag;
-use watertight_mapi::prop::{Prop, PropBag};
+use watertight_mapi::prop::{Prop, PropBag, tags};
 
 use crate::error::Error;
 use crate::handle::ServerHandle;
@@ -38,13 +38,35 @@ pub struct Object {
     logon: Logon,
     /// What lies in the object needs it too.
     handle: Arc<ServerHandle>,
+    kind: Kind,
 }
 
+/// What an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Folder,
+    Message,
+    Attachment,
+}
+
+impl Kind {
+    /// In the ledger.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Folder => "folders",
+            Self::Message => "messages",
+            Self::Attachment => "attachments",
+        }
+    }
+}
+
+/// The subject and its parts.
+const SUBJECTS: [PropTag; 3] = [tags::SUBJECT, tags::SUBJECT_PREFIX, tags::NORMALIZED_SUBJECT];
+
 impl Object {
-    /// `kind` is its kind in the ledger.
-    pub(crate) fn new(logon: &Logon, handle: ServerHandle, kind: &'static str) -> Self {
-        let handle = handle.counted(&logon.requester.settings.ledger.kind(kind));
-        Self { logon: logon.clone(), handle: Arc::new(handle) }
+    pub(crate) fn new(logon: &Logon, handle: ServerHandle, kind: Kind) -> Self {
+        let handle = handle.counted(&logon.requester.settings.ledger.kind(kind.name()));
+        Self { logon: logon.clone(), handle: Arc::new(handle), kind }
     }
 
     pub(crate) fn on(&self) -> On<'_> {
@@ -95,12 +117,17 @@ impl Object {
     }
 
     /// All properties — [MS-OXCPRPT] 2.2.3 RopGetPropertiesAll, named ones with their names; large values as in
-    /// [`Object::props`].
+    /// [`Object::props`]. The subject of a message is among them, also of a server that leaves it out because the
+    /// opening gave it (gromox 3.10).
     ///
     /// # Errors
     /// As [`Object::props`].
     pub async fn all_props(&self) -> Result<PropBag, Error> {
-        props::all(self.on(), props::INLINE_LIMIT).await
+        let mut bag = props::all(self.on(), props::INLINE_LIMIT).await?;
+        if self.kind == Kind::Message && bag.find(tags::SUBJECT).is_none() {
+            self.props(&SUBJECTS).await?.0.into_iter().for_each(|prop| bag.put(prop));
+        }
+        Ok(bag)
     }
 
     /// The tags of all properties — [MS-OXCPRPT] 2.2.4 RopGetPropertiesList.

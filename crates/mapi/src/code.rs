@@ -9,8 +9,8 @@ wire_enum! {
         Success = 0,
         /// General failure (MAPI_E_CALL_FAILED); never used where more is known.
         GeneralFailure = 0x8000_4005,
-        /// Out of memory.
-        OutOfMemory = 0x8007_000E,
+        /// Out of memory; of a property: the value is too large for this operation, use a stream (2.4.2).
+        NotEnoughMemory = 0x8007_000E,
         /// An invalid parameter was passed.
         InvalidParameter = 0x8007_0057,
         /// The caller does not have access.
@@ -63,8 +63,6 @@ wire_enum! {
         Computed = 0x8004_011A,
         /// The data is corrupt.
         CorruptData = 0x8004_011B,
-        /// The value is too large for this operation (use a stream).
-        NotEnoughMemory = 0x8007_0008,
         /// The bookmark is not valid.
         InvalidBookmark = 0x8004_0405,
         /// The named property quota is used up.

@@ -180,7 +180,7 @@ const fn next(error: &Error, code: MapiCode) -> &'static str {
             MapiCode::AccessDenied => "ask the owner of the mailbox for the right to do this",
             MapiCode::ServerBusy => "try again later",
             MapiCode::OutOfResources => "release what is not needed, or ask for a larger quota",
-            MapiCode::TooBig | MapiCode::OutOfMemory | MapiCode::NotEnoughMemory => "use a stream",
+            MapiCode::TooBig | MapiCode::NotEnoughMemory => "use a stream",
             MapiCode::TooManySessions => "log off sessions that are not needed",
             MapiCode::ObjectModified => "open it again, and repeat the change",
             MapiCode::NotInitialized => "choose columns first",

@@ -10,10 +10,10 @@ use watertight_mapi::rop::message::{
     CreateAttachmentRequest, OpenAttachmentRequest, OpenEmbeddedMessageRequest, SaveChangesAttachmentRequest,
 };
 
-use super::Object;
 use super::batch::{Batch, body};
 use super::message::{Access, KEEP_OPEN, LOGON_CODE_PAGE, Message};
 use super::stream::{OpenMode, Stream};
+use super::{Kind, Object};
 use crate::error::Error;
 use crate::handle::ServerHandle;
 
@@ -62,7 +62,7 @@ impl Attachment {
     }
 
     fn of(message: &Object, handle: ServerHandle, number: u32) -> Self {
-        let object = Object::new(message.logon(), handle, "attachments");
+        let object = Object::new(message.logon(), handle, Kind::Attachment);
         Self { object, number, message: message.shared() }
     }
 

@@ -17,7 +17,8 @@ use watertight_mapi::{Fid, GlobCnt, MapiCode, Mid, ReplId};
 use watertight_testkit::captures;
 use watertight_wire::{Guid, Wire as _};
 
-use super::message::{Access, Associated, Message, ReadFlag, SUBJECTS};
+use super::SUBJECTS;
+use super::message::{Access, Associated, Message, ReadFlag};
 use super::props::Problem;
 use super::script::{self, Answered};
 use super::stream::{OpenMode, SeekFrom};

@@ -212,7 +212,7 @@ async fn streams_that_do_not_end_are_refused() {
     // A value that is said to be short.
     let folder = folder(&logon(|q, _| match q.id() {
         RopId::GetPropertiesSpecific => {
-            let cell = Cell::new(tags::COMMENT, CellValue::Error(MapiCode::OutOfMemory));
+            let cell = Cell::new(tags::COMMENT, CellValue::Error(MapiCode::NotEnoughMemory));
             let row = PropertyRow::new(vec![cell]);
             Some(ResponseBody::GetPropertiesSpecific(
                 watertight_mapi::rop::property::GetPropertiesSpecificResponse { row },

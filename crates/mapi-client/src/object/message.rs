@@ -13,12 +13,12 @@ use watertight_mapi::rop::recipient::MessageSummary;
 use watertight_mapi::rop::{RequestBody, ResponseBody};
 use watertight_mapi::{Fid, MapiCode, Mid, PropTag};
 
-use super::Object;
 use super::attachment::Attachment;
 use super::batch::{Answers, Batch, body};
 use super::props::On;
 use super::recipient::{self, Recipient};
 use super::table::{Table, View};
+use super::{Kind, Object};
 use crate::error::{Error, ProtocolError};
 use crate::handle::ServerHandle;
 use crate::logon::Logon;
@@ -32,9 +32,6 @@ const MAX_ATTACHMENTS: usize = 0x1_0000;
 /// SaveFlags — [MS-OXCMSG] 2.2.3.3.1: KeepOpenReadWrite, ForceSave.
 pub(crate) const KEEP_OPEN: u8 = 0x02;
 const FORCE_SAVE: u8 = 0x04;
-
-/// The subject and its parts.
-pub(crate) const SUBJECTS: [PropTag; 3] = [tags::SUBJECT, tags::SUBJECT_PREFIX, tags::NORMALIZED_SUBJECT];
 
 /// What may be done with an object that is opened — [MS-OXCMSG] 2.2.3.1.1 OpenModeFlags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,7 +131,7 @@ impl Message {
             recipients.collect()
         });
         Self {
-            object: Object::new(logon, handle, "messages"),
+            object: Object::new(logon, handle, Kind::Message),
             folder: place.map(|(folder, _)| folder),
             id: place.map(|(_, id)| id),
             subject,
@@ -153,7 +150,7 @@ impl Message {
     /// A message that was made.
     pub(crate) fn made(logon: &Logon, handle: ServerHandle, folder: Fid) -> Self {
         Self {
-            object: Object::new(logon, handle, "messages"),
+            object: Object::new(logon, handle, Kind::Message),
             folder: Some(folder),
             id: None,
             subject: None,
@@ -179,19 +176,6 @@ impl Message {
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
-    }
-
-    /// All properties, as [`Object::all_props`]; with the subject, also of a server that leaves it out because the
-    /// opening gave it (gromox 3.10).
-    ///
-    /// # Errors
-    /// As [`Object::props`].
-    pub async fn all_props(&self) -> Result<PropBag, Error> {
-        let mut bag = self.object.all_props().await?;
-        if bag.find(tags::SUBJECT).is_none() {
-            self.object.props(&SUBJECTS).await?.0.into_iter().for_each(|prop| bag.put(prop));
-        }
-        Ok(bag)
     }
 
     /// Its recipients — [MS-OXCMSG] 2.2.3.6 RopReadRecipients, where the opening did not give all of them.

@@ -49,11 +49,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Whether a return value says that the value is too large for the answer. [MS-OXCPRPT] 3.2.5.2 has 0x8007000E.
-pub(crate) const fn is_too_large(code: MapiCode) -> bool {
-    matches!(code, MapiCode::OutOfMemory | MapiCode::NotEnoughMemory)
-}
-
 /// Whether a stream can be opened over a property of this type — [MS-OXCPRPT] 3.2.5.12.
 pub(crate) const fn is_streamed(ty: PropType) -> bool {
     matches!(ty, PropType::Binary | PropType::Object | PropType::Unicode | PropType::String8)
@@ -72,9 +67,9 @@ async fn specific(on: On<'_>, tags: &[PropTag], limit: usize, bag: &mut PropBag)
     let mut large = Vec::new();
     for (tag, cell) in tags.iter().copied().zip(row.cells) {
         match cell.value {
-            CellValue::Error(code) | CellValue::Value(PropValue::Error(code)) if is_too_large(code) => {
-                large.push(tag);
-            }
+            // The answer had no room for it — [MS-OXCDATA] 2.4.2.
+            CellValue::Error(MapiCode::NotEnoughMemory)
+            | CellValue::Value(PropValue::Error(MapiCode::NotEnoughMemory)) => large.push(tag),
             CellValue::Value(value) => bag.0.push(prop(tag, value)),
             CellValue::Absent | CellValue::Error(MapiCode::NotFound) => {}
             CellValue::Error(code) => bag.0.push(prop(tag, PropValue::Error(code))),
@@ -184,7 +179,7 @@ pub(crate) async fn all(on: On<'_>, limit: usize) -> Result<PropBag, Error> {
     let mut large = Vec::new();
     for TaggedPropertyValue { tag, value } in values {
         match value {
-            PropValue::Error(code) if is_too_large(code) => large.push(tag),
+            PropValue::Error(MapiCode::NotEnoughMemory) => large.push(tag),
             value => bag.0.push(prop(tag, value)),
         }
     }
