@@ -3,6 +3,8 @@
 //! ```text
 //! logon_loop URL USER PASSWORD_FILE [SECONDS [TASKS [KEPT_CONNECTIONS]]]
 //! ```
+//!
+//! The URL `replay` is a server in this process that answers with captured bytes: to look at the client alone.
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]
 
@@ -12,6 +14,7 @@ use watertight_ledger::Ledger;
 use watertight_mapi_client::{
     LogoffFlags, LogonFlags, Mapi, NoUi, Options, Profile, ProfileSet, Profiles, Secret,
 };
+use watertight_testkit::replay::Replay;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -19,6 +22,11 @@ fn main() -> Fallible<()> {
     let mut args = std::env::args().skip(1);
     let mut next = |what: &str| args.next().ok_or_else(|| format!("{what} is missing"));
     let mut profile = Profile::new(next("URL")?, next("USER")?);
+    let replay = (profile.server.as_deref() == Some("replay")).then(Replay::first_set);
+    if let Some(replay) = &replay {
+        profile.server = Some(replay.url());
+        profile.user_dn = Some(replay.user_dn());
+    }
     profile.secret = Some(Secret::File(next("PASSWORD_FILE")?.into()));
     let seconds: f64 = next("").unwrap_or_else(|_| "5".to_owned()).parse()?;
     let tasks: usize = next("").unwrap_or_else(|_| "1".to_owned()).parse()?;

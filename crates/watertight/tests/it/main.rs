@@ -15,6 +15,8 @@ mod inspect;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod logon;
+#[cfg(test)]
 mod objects;
 #[cfg(test)]
 mod peer_python;
