@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use rustls::ClientConfig;
 use watertight_ledger::{Kind, Ledger};
 
@@ -24,6 +24,10 @@ pub(crate) struct Settings {
     pub(crate) user: String,
     /// Marked as sensitive: it never shows.
     pub(crate) authorization: HeaderValue,
+    /// What each request has, made once.
+    pub(crate) uri: Uri,
+    pub(crate) host: HeaderValue,
+    pub(crate) client_application: HeaderValue,
     pub(crate) options: Options,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) counters: Arc<Counters>,
@@ -39,7 +43,14 @@ impl Settings {
         ledger: &Ledger,
     ) -> Result<Self, SetupError> {
         let tls = if endpoint.tls() { Some(tls::config(options.tls_ca.as_deref())?) } else { None };
+        let bad = |_| SetupError::Url { url: endpoint.to_string(), why: "not a URL" };
+        let uri = endpoint.target().parse().map_err(bad)?;
+        let host = endpoint.host_header();
+        let text = |value: &str| HeaderValue::from_str(value).map_err(|_| SetupError::UserName);
         Ok(Self {
+            uri,
+            host: text(&host)?,
+            client_application: text(&options.client_application)?,
             user: credentials.user().to_owned(),
             authorization: credentials.authorization()?,
             tls,

@@ -8,7 +8,7 @@ use http::header::{
     AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     USER_AGENT,
 };
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use watertight_ledger::Kind;
@@ -24,6 +24,14 @@ use crate::error::{Error, Lost, ProtocolError, ReachError, SetupError, SignInErr
 use crate::retry_after;
 use crate::settings::Settings;
 
+/// The names of [`header`], as HTTP libraries have them.
+const X_REQUEST_TYPE: HeaderName = HeaderName::from_static("x-requesttype");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-requestid");
+const X_CLIENT_INFO: HeaderName = HeaderName::from_static("x-clientinfo");
+const X_CLIENT_APPLICATION: HeaderName = HeaderName::from_static("x-clientapplication");
+/// How many headers a request has, those that hyper adds included.
+const HEADERS: usize = 12;
+
 /// How often a request is repeated because the connection ended before it was sent.
 const MAX_REOPENED: u32 = 3;
 /// Bytes of an error page that are read to keep the connection.
@@ -36,6 +44,7 @@ pub(crate) struct Transport {
     connection: Option<Connection>,
     cookies: Cookies,
     client: String,
+    client_info: HeaderValue,
     requests: u64,
 }
 
@@ -54,7 +63,17 @@ impl Transport {
         getrandom::fill(&mut random).map_err(|e| SetupError::Random(e.to_string()))?;
         let client = format!("{{{}}}", Guid::from_random(random)).to_ascii_uppercase();
         let connections = settings.ledger.kind("connections");
-        Ok(Self { settings, connections, connection: None, cookies: Cookies::default(), client, requests: 0 })
+        let client_info = HeaderValue::from_maybe_shared(Bytes::from(format!("{client}:1")))
+            .map_err(|_| SetupError::UserName)?;
+        Ok(Self {
+            settings,
+            connections,
+            connection: None,
+            cookies: Cookies::default(),
+            client,
+            client_info,
+            requests: 0,
+        })
     }
 
     /// Sends a request, and sends it again for as long as the server says that it is busy.
@@ -95,7 +114,7 @@ impl Transport {
 
     /// What is held for the requests, but for the connection.
     pub(crate) fn bytes(&self) -> usize {
-        self.client.capacity().saturating_add(self.cookies.bytes())
+        self.client.capacity().saturating_mul(2).saturating_add(self.cookies.bytes())
     }
 
     /// Leaves the connection to the next session.
@@ -148,25 +167,25 @@ impl Transport {
 
     fn build(&self, request_type: RequestType, body: Bytes) -> Result<Request<Full<Bytes>>, Error> {
         let settings = &self.settings;
-        let name = |name: &'static str| {
-            HeaderName::from_bytes(name.as_bytes()).map_err(|e| ProtocolError::Http(e.to_string()))
-        };
-        let text = |value: &str| HeaderValue::from_str(value).map_err(|_| SetupError::UserName);
-        let mut builder = Request::post(settings.endpoint.target());
-        if let Some(headers) = builder.headers_mut() {
-            headers.insert(HOST, text(&settings.endpoint.host_header())?);
-            headers.insert(AUTHORIZATION, settings.authorization.clone());
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(header::CONTENT_TYPE_MAPI));
-            headers.insert(USER_AGENT, HeaderValue::from_static(crate::settings::USER_AGENT));
-            headers.insert(name(header::X_REQUEST_TYPE)?, HeaderValue::from_static(request_type.as_str()));
-            headers.insert(name(header::X_REQUEST_ID)?, text(&format!("{}:{}", self.client, self.requests))?);
-            headers.insert(name(header::X_CLIENT_INFO)?, text(&format!("{}:1", self.client))?);
-            headers.insert(name(header::X_CLIENT_APPLICATION)?, text(&settings.options.client_application)?);
-            if let Some(cookies) = self.cookies.header() {
-                headers.insert(COOKIE, cookies);
-            }
+        let id = format!("{}:{}", self.client, self.requests);
+        let id = HeaderValue::from_maybe_shared(Bytes::from(id)).map_err(|_| SetupError::UserName)?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = settings.uri.clone();
+        let headers = request.headers_mut();
+        headers.reserve(HEADERS);
+        headers.insert(HOST, settings.host.clone());
+        headers.insert(AUTHORIZATION, settings.authorization.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(header::CONTENT_TYPE_MAPI));
+        headers.insert(USER_AGENT, HeaderValue::from_static(crate::settings::USER_AGENT));
+        headers.insert(X_REQUEST_TYPE, HeaderValue::from_static(request_type.as_str()));
+        headers.insert(X_REQUEST_ID, id);
+        headers.insert(X_CLIENT_INFO, self.client_info.clone());
+        headers.insert(X_CLIENT_APPLICATION, settings.client_application.clone());
+        if let Some(cookies) = self.cookies.header() {
+            headers.insert(COOKIE, cookies);
         }
-        builder.body(Full::new(body)).map_err(|e| ProtocolError::Http(e.to_string()).into())
+        Ok(request)
     }
 
     async fn receive(
@@ -318,5 +337,23 @@ fn refused_code(request_type: RequestType, code: ResponseCode) -> Error {
             Lost::Forgotten(code).into()
         }
         other => ProtocolError::ResponseCode(other).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_document() {
+        let names = [
+            (X_REQUEST_TYPE, header::X_REQUEST_TYPE),
+            (X_REQUEST_ID, header::X_REQUEST_ID),
+            (X_CLIENT_INFO, header::X_CLIENT_INFO),
+            (X_CLIENT_APPLICATION, header::X_CLIENT_APPLICATION),
+        ];
+        for (name, document) in names {
+            assert!(name.as_str().eq_ignore_ascii_case(document));
+        }
     }
 }
