@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::sample::{Figures, Sample, Series};
-use crate::verdict::{Finding, SAMPLES, WINDOWS, judge};
+use crate::verdict::{Evidence, Finding, LIMIT, NEARLY_WINDOWS, SAMPLES, WINDOWS, judge};
 
 /// Samples during the warm-up: they are shown, and not judged.
 const WARM_UP_SAMPLES: u64 = 5;
@@ -62,7 +62,32 @@ impl Course {
             let before = (self.warm_up / WARM_UP_SAMPLES).saturating_mul(WARM_UP_SAMPLES.saturating_sub(1));
             return Next::Run(self.warm_up.saturating_sub(before));
         }
-        Next::Run(self.gap)
+        let place = self.windows.last().map_or(0, |start| self.taken().saturating_sub(*start));
+        Next::Run(self.gap(self.windows.len(), place))
+    }
+
+    /// How many iterations lie before a sample of a window. They are not quite equal: at equal distances, what comes
+    /// and goes with a period of its own could look like a slope. A window has as many as if they were.
+    fn gap(&self, window: usize, place: usize) -> u64 {
+        let last = SAMPLES.saturating_sub(1);
+        let shift = |place: usize| {
+            if place == 0 || place >= last {
+                return 0;
+            }
+            // A number that looks like nothing else, up to a sixth of the gap to either side.
+            let mixed = u64::try_from(window.saturating_mul(SAMPLES).saturating_add(place))
+                .unwrap_or(0)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                .rotate_left(23)
+                .wrapping_mul(0xD6E8_FEB8_6659_FD93)
+                >> 32;
+            mixed % (self.gap / 3).saturating_add(1)
+        };
+        if place == 0 {
+            // Between two windows.
+            return self.gap;
+        }
+        self.gap.saturating_add(shift(place)).saturating_sub(shift(place.saturating_sub(1)))
     }
 
     /// Takes the samples that followed what [`Course::next`] asked for, in the order of the processes. Returns whether
@@ -89,7 +114,8 @@ impl Course {
         }
         self.findings = judge(&self.series, start);
         let flat = self.flat();
-        if flat || self.windows.len() == WINDOWS {
+        let most = if self.nearly() { NEARLY_WINDOWS } else { WINDOWS };
+        if flat || self.windows.len() >= most {
             self.done = true;
         } else {
             self.windows.push(self.taken());
@@ -105,6 +131,12 @@ impl Course {
     #[must_use]
     pub fn flat(&self) -> bool {
         !self.findings.is_empty() && self.findings.iter().all(|f| f.flat)
+    }
+
+    /// Whether nothing but slopes below the limit kept the last window from being flat.
+    fn nearly(&self) -> bool {
+        let mut not_flat = self.findings.iter().filter(|f| !f.flat);
+        not_flat.all(|f| matches!(&f.evidence, Evidence::Slope { slope, .. } if slope.high < LIMIT))
     }
 
     /// The judgment of the last window that ended.
@@ -137,3 +169,6 @@ impl Course {
         (self.series, self.windows, self.findings)
     }
 }
+
+#[cfg(test)]
+mod tests;

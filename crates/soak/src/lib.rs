@@ -34,5 +34,6 @@ pub use record::{Axis, Record};
 pub use sample::{Descriptors, Figures, Sample, Series, sum};
 pub use trend::DEFINITION as TREND_DEFINITION;
 pub use verdict::{
-    CONFIDENCE, DEFINITION, Evidence, Finding, LIMIT, Measure, SAMPLES, WINDOWS, judge, shown_slope,
+    CONFIDENCE, DEFINITION, Evidence, Finding, LIMIT, Measure, NEARLY_WINDOWS, SAMPLES, WINDOWS, judge,
+    shown_slope,
 };

@@ -160,14 +160,20 @@ mod tests {
 
     #[test]
     fn what_a_process_opens_is_counted_by_kind() {
-        // Another process: the descriptors of this one belong to the tests beside us too.
-        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // Other processes: the descriptors of this one belong to the tests beside us too. They inherit some.
+        let spawn = |input: Stdio| Command::new("cat").stdin(input).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = spawn(Stdio::piped());
         let process = Process::open(child.id()).unwrap();
         let mut input = child.stdin.take().unwrap();
         input.write_all(b"x").unwrap();
         let figures = process.sample().unwrap();
-        assert_eq!(figures.descriptors.pipes, 2, "{figures:?}");
-        assert_eq!(figures.descriptors.sockets, 0);
+        let mut other = spawn(std::fs::File::open("/dev/zero").unwrap().into());
+        let others = Process::open(other.id()).unwrap().sample().unwrap();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert_eq!(figures.descriptors.pipes, others.descriptors.pipes + 1, "{figures:?} {others:?}");
+        assert_eq!(figures.descriptors.files + 1, others.descriptors.files);
+        assert_eq!(figures.descriptors.total(), others.descriptors.total());
         drop(input);
         child.wait().unwrap();
         assert!(matches!(process.sample(), Err(ProcessError::Gone(_))));

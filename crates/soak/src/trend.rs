@@ -10,14 +10,18 @@ use crate::verdict::{Evidence, Finding, Measure, SAMPLES};
 /// The heap must rise by more than this while it is watched, or it is noise: 16 pages.
 pub const NOISE: f64 = 65_536.0;
 
+/// The rise must be so many times the scatter around the line: a program at work comes and goes, and is not told from
+/// a leak by its slope alone.
+const SCATTER: f64 = 3.0;
+
 /// The rule, in words.
 pub const DEFINITION: &str = "\
 Flat, for a program whose operations nobody counts and that is never known to be idle: the first tenth of the time is \
 warm-up; the rest is cut into 20 equal parts, and of each the lowest value counts: what is held when least is going \
 on. A leak raises that floor. So file descriptors, threads, and the heap (private dirty and swapped pages of the heap \
 and of mappings without a file) are flat unless all of this is so: the slope over time (ordinary least squares) has a \
-95 % confidence interval (Student's t, 18 degrees of freedom) that lies above 0; the floor rises from each third of \
-the time to the next; and the lower end of the interval makes, over the time, at least one descriptor or thread, or \
+95 % confidence interval (Student's t, 18 degrees of freedom) that lies above 0; in each third of the time the middle \
+value is above all of the third before; and the lower end of the interval makes, over the time, at least one descriptor or thread, or \
 64 KiB of heap.
 A leak smaller than the upper end of the interval may have gone unseen: watch longer to see it.";
 
@@ -62,7 +66,10 @@ fn one(window: &[Sample], bytes: bool, value: fn(&Sample) -> u64, least: f64) ->
         return (true, Evidence::Equal(crate::number::thousands(value(first))));
     }
     let hours = hours(last.elapsed.saturating_sub(first.elapsed));
-    let leaks = slope.low > 0.0 && slope.low * hours >= least && rises(&points);
+    let leaks = slope.low > 0.0
+        && slope.low * hours >= least
+        && slope.estimate * hours >= SCATTER * slope.scatter
+        && rises(&points);
     (!leaks, Evidence::Slope { slope, bytes, unit: "hour" })
 }
 
@@ -81,7 +88,7 @@ fn floors(window: &[Sample], value: fn(&Sample) -> u64) -> Vec<(f64, f64)> {
     floors
 }
 
-/// Whether the lowest rises from third to third.
+/// Whether the lowest value rises from third to third.
 fn rises(points: &[(f64, f64)]) -> bool {
     let third = points.len().div_ceil(3).max(1);
     let lowest: Vec<f64> =
@@ -98,3 +105,6 @@ fn hours(time: Duration) -> f64 {
 pub fn bound(slope: &Slope, watched: Duration) -> f64 {
     slope.high.max(NOISE / hours(watched).max(1e-9))
 }
+
+#[cfg(test)]
+mod tests;

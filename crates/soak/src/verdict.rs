@@ -13,6 +13,9 @@ pub const SAMPLES: usize = 20;
 /// How many windows there are at most.
 pub const WINDOWS: usize = 3;
 
+/// How many there are at most while nothing but slopes below [`LIMIT`] keeps them from being flat.
+pub const NEARLY_WINDOWS: usize = 6;
+
 /// The interval of a slope holds the true one with this probability.
 pub const CONFIDENCE: f64 = 0.95;
 
@@ -26,8 +29,9 @@ descriptors of each kind, the threads and every count of the ledger are equal. A
 over the operations (ordinary least squares) has a slope whose 95 % confidence interval (Student's t, 18 degrees of \
 freedom) contains 0 and ends below 1 byte for each operation.
 One window in twenty would fail by chance alone, and a table that reaches its size late looks like a slope: a window \
-that is not flat is followed by another of 20 samples, three at most, and the last one decides. A leak is in every \
-window; what settles is not.";
+that is not flat is followed by another of 20 samples, and the last one decides: the third, or the sixth while \
+nothing but slopes of less than 1 byte for each operation keeps them from being flat. A leak is in every window; \
+what settles is not.";
 
 /// What is judged.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -314,9 +314,12 @@ neither has anything to do. A tenth of the iterations is warm-up. Exit status 0:
 Flat: in 20 samples the file descriptors, the threads and every count of the ledger are
 equal, and the slope of the allocated bytes (least squares) has a 95 % interval (Student's t)
 that contains 0 and ends below 1 byte for each operation. Because one window in twenty would
-fail by chance, a window that is not flat is followed by another of 20 samples, three at
-most, and the last decides: a leak is in every window. Further windows come on top of
---iterations.
+fail by chance, a window that is not flat is followed by another of 20 samples, and the last
+decides: the third, or the sixth while nothing but slopes of less than 1 byte keeps them from
+being flat. A leak is in every window. Further windows come on top of --iterations.
+
+Descriptors, threads and the ledger are counted with the session open as the operations left
+it; bytes when nobody is logged on and the server's store has given back its caches.
 
 An operation of `logon` is one session. An iteration of `ics` is a round: the mailbox of
 1,000 messages changes, and then there are three operations: a synchronization of what
@@ -406,10 +409,10 @@ pub enum PlantIn {
 #[command(after_help = "\
 Samples the process (file descriptors by kind, threads, resident memory, heap) until it ends,
 until you press Ctrl-C, or for the time of --for. The first tenth of the time is warm-up; the
-rest is cut into 20 parts, and of each the lowest value counts. Not flat: that floor rises
-from third to third of the time, the 95 % interval of its slope (least squares, Student's t)
-lies above 0, and it makes at least one descriptor or thread, or 64 KiB of heap. Exit status
-0: flat.
+rest is cut into 20 parts, and of each the lowest value counts. Not flat: the 95 % interval of
+their slope (least squares, Student's t) lies above 0; its lower end makes at least one
+descriptor or thread, or 64 KiB of heap; the rise is three times the scatter around the line;
+and the lowest value rises from third to third of the time. Exit status 0: flat.
 
 Examples:
   watertight soak pid $(pidof dovecot)
