@@ -10,6 +10,7 @@ mod layers;
 mod metadata;
 mod peers;
 mod run;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ cargo xtask COMMAND
   fuzz [--seconds N | --short] [TARGET…]
                                 fuzz every decoder, or these (default: 60 seconds each; --short: as CI does)
   demo                          build the binary as released, and run its demo
+  soak                          both loops are flat, twenty clean runs too, and planted leaks are found
   bench sync [--messages N]     side by side with Dovecot and mbsync
   bench session                 logon and logoff, side by side with Dovecot
 ";
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         "deny" => deny::check(),
         "fuzz" => fuzz::fuzz(&rest),
         "demo" => ci::demo(),
+        "soak" => soak::soak(),
         "bench" => bench::bench(&rest),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");

@@ -132,6 +132,7 @@ fn figures(out: &mut String, record: &Record, series: &Series) {
     let mut row = |name: &str, before: String, after: String, finding: Option<&Finding>| {
         let (class, text) = match finding {
             Some(finding) => (if finding.flat { "flat" } else { "leak" }, judgment(finding)),
+            None if name.starts_with('–') => ("part", String::new()),
             None => ("", "shown, not judged".to_owned()),
         };
         let _ = writeln!(

@@ -132,8 +132,8 @@ pub struct Serve {
     #[arg(long, value_name = "PID", hide = true)]
     pub parent: Option<u32>,
     /// Leak on purpose.
-    #[arg(long, value_name = "WHAT", hide = true, requires = "inspect")]
-    pub plant: Option<Plant>,
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', hide = true, requires = "inspect")]
+    pub plant: Vec<Plant>,
 }
 
 /// `watertight user`
@@ -341,9 +341,9 @@ pub struct SoakLoop {
     /// Write a page with the verdict and the curves.
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
-    /// Leak on purpose, to see soak find it.
-    #[arg(long, value_enum, value_name = "WHAT")]
-    pub plant: Option<Plant>,
+    /// Leak on purpose, to see soak find it (one of these, or several: fd,bytes).
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
+    pub plant: Vec<Plant>,
     /// Where to leak.
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = PlantIn::Worker, requires = "plant")]
     pub plant_in: PlantIn,

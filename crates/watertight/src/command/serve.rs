@@ -31,8 +31,7 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     let ledger = Ledger::new("watertight");
     let store = data::open(&args.data, &ledger).await?;
     store.claim().with_context(|| format!("cannot serve {}", args.data.display()))?;
-    let orders =
-        Orders { store: Some(store.clone()), plant: args.plant.map(|what| Planted::new(what, &ledger)) };
+    let orders = Orders { store: Some(store.clone()), plant: Planted::new(&args.plant, &ledger) };
     let store: Arc<dyn Store> = Arc::new(store);
     let store = if args.no_transport_form { Arc::new(PlainStore(store)) } else { store };
     let mut config = ServerConfig::new(args.http);

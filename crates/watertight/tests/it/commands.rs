@@ -9,7 +9,19 @@ use crate::harness::{House, PASSWORD, corpus, count, ended, maildir, pid, small_
 
 #[test]
 fn help_has_examples_and_usage_errors_are_2() {
-    for command in ["demo", "serve", "import", "sync", "user add", "store check", "store backup"] {
+    for command in [
+        "demo",
+        "serve",
+        "import",
+        "sync",
+        "user add",
+        "store check",
+        "store backup",
+        "soak",
+        "soak logon",
+        "soak ics",
+        "soak pid",
+    ] {
         let help = ended(watertight().arg("help").args(command.split(' '))).good();
         assert!(help.stdout.contains("Example"), "{command}: {}", help.stdout);
         // In a terminal of the usual width no example is broken.

@@ -21,6 +21,8 @@ mod objects;
 #[cfg(test)]
 mod peer_python;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod volume;
 
 /// As the program has it: tests of what is allocated ask it.

@@ -51,13 +51,13 @@ pub struct Server {
 
 impl Server {
     /// Starts it on a data directory, and waits until it is ready.
-    pub async fn start(dir: &Path, data: &Path, plant: Option<Plant>) -> Result<Self> {
+    pub async fn start(dir: &Path, data: &Path, plant: &[Plant]) -> Result<Self> {
         let socket: PathBuf = dir.join("inspect");
         let mut command = program()?;
         command.args(["serve", "--quiet", "--http", "127.0.0.1:0", "--data"]).arg(data);
         command.arg("--inspect").arg(&socket).arg("--parent").arg(std::process::id().to_string());
-        if let Some(plant) = plant {
-            command.arg("--plant").arg(match plant {
+        for what in plant {
+            command.arg("--plant").arg(match what {
                 Plant::Fd => "fd",
                 Plant::Bytes => "bytes",
                 Plant::Ledger => "ledger",
@@ -83,7 +83,7 @@ impl Server {
             reader,
             writer,
             operations: 0,
-            planted: plant.is_some(),
+            planted: !plant.is_empty(),
         })
     }
 

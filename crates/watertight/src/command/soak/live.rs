@@ -172,7 +172,7 @@ async fn act(
     dir: Option<&TempDir>,
     common: &Common,
 ) -> Result<(Course, std::time::Duration)> {
-    let plant = |place: PlantIn| -> Option<Plant> { args.plant.filter(|_| args.plant_in == place) };
+    let plant = |place: PlantIn| -> &[Plant] { if args.plant_in == place { &args.plant } else { &[] } };
     let scene = match scenario {
         Scenario::Logon => Scene::Logon,
         Scenario::Ics => Scene::Ics,
@@ -186,13 +186,13 @@ async fn act(
         password: password.to_owned(),
         tls_ca: args.tls_ca.clone(),
         profiles: None,
-        plant: plant(PlantIn::Worker),
+        plant: plant(PlantIn::Worker).to_vec(),
         remove_after: None,
     };
     let mut processes = Vec::new();
     match (dir, &args.server, &args.user) {
         (_, Some(server), Some(user)) => {
-            anyhow::ensure!(plant(PlantIn::Server).is_none(), "that server is not ours to leak in");
+            anyhow::ensure!(plant(PlantIn::Server).is_empty(), "that server is not ours to leak in");
             config.server.clone_from(server);
             config.user.clone_from(user);
         }

@@ -16,7 +16,7 @@ const BYTES: usize = 16;
 
 /// What was leaked so far. A leak has nobody who owns it; these are owned here, and never let go.
 pub struct Planted {
-    what: Plant,
+    what: Vec<Plant>,
     kind: Kind,
     held: Mutex<Held>,
 }
@@ -29,9 +29,13 @@ struct Held {
 }
 
 impl Planted {
-    /// Nothing yet.
-    pub fn new(what: Plant, ledger: &Ledger) -> Self {
-        Self { what, kind: ledger.kind("planted"), held: Mutex::default() }
+    /// Nothing yet; `None` where nothing is to be leaked.
+    pub fn new(what: &[Plant], ledger: &Ledger) -> Option<Self> {
+        (!what.is_empty()).then(|| Self {
+            what: what.to_vec(),
+            kind: ledger.kind("planted"),
+            held: Mutex::default(),
+        })
     }
 
     /// There were so many operations more.
@@ -39,7 +43,8 @@ impl Planted {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..more {
             held.operations = held.operations.saturating_add(1);
-            match self.what {
+            let held = &mut *held;
+            self.what.iter().for_each(|what| match what {
                 Plant::Fd if held.operations.is_multiple_of(OPERATIONS_FOR_A_DESCRIPTOR) => {
                     held.files.extend(File::open("/dev/null"));
                 }
@@ -50,7 +55,7 @@ impl Planted {
                     Box::leak(Box::new([0_u8; BYTES]));
                 }
                 Plant::Fd | Plant::Ledger => {}
-            }
+            });
         }
     }
 

@@ -49,7 +49,7 @@ pub struct Config {
     /// Where the profile is written to; it is kept in memory where there is no place.
     pub profiles: Option<PathBuf>,
     /// What is leaked on purpose.
-    pub plant: Option<Plant>,
+    pub plant: Vec<Plant>,
     /// The directory is removed when this process is gone too.
     pub remove_after: Option<u32>,
 }
@@ -129,7 +129,7 @@ async fn work(input: &mut UnboundedReceiver<String>, remove_after: &mut Option<u
     let config: Config = serde_json::from_str(&second).context("the second line is no configuration")?;
     *remove_after = config.remove_after;
     let ledger = Ledger::new("watertight");
-    let plant = config.plant.map(|what| Planted::new(what, &ledger));
+    let plant = Planted::new(&config.plant, &ledger);
     let mut operations = 0;
     let mut actor = tokio::select! {
         actor = Actor::new(config, &ledger) => match actor {
