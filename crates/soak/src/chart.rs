@@ -57,7 +57,9 @@ impl<W: Write> Curves<W> {
     /// # Errors
     /// When the terminal is gone.
     pub fn close(mut self) -> io::Result<()> {
+        let top = self.terminal.get_frame().area().as_position();
         self.terminal.clear()?;
+        self.terminal.set_cursor_position(top)?;
         self.terminal.show_cursor()
     }
 }
@@ -117,7 +119,9 @@ fn curve(
     };
     let (x, y) = (range(|p| p.0), range(|p| p.1));
     let room = ((y.1 - y.0) * 0.1).max(1.0);
-    let y = [(y.0 - room).floor(), (y.1 + room).ceil()];
+    let low = (y.0 - room).floor();
+    // There are no fewer than none.
+    let y = [if of_bytes { low } else { low.max(0.0) }, (y.1 + room).ceil()];
     let label = |n: f64| if of_bytes { bytes(n) } else { small(n).trim_end_matches(".00").to_owned() };
     let datasets = curves
         .iter()
@@ -176,5 +180,40 @@ impl<W: Write> Display<W> {
         if let Self::Curves(curves) = self {
             let _ = curves.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::sample::Figures;
+
+    #[test]
+    fn curves_have_titles_and_names() {
+        let samples = (0..30_u64)
+            .map(|n| Sample {
+                elapsed: Duration::from_secs(n),
+                operations: n * 100,
+                figures: Figures { allocated: Some(1_000_000 + n * 1600), threads: 3, ..Figures::default() },
+            })
+            .collect();
+        let series = [Series { name: "server".to_owned(), pid: 1, samples }];
+        for axis in [Axis::Operations("sessions"), Axis::Time] {
+            let mut terminal = Terminal::new(TestBackend::new(100, HEIGHT)).unwrap();
+            terminal.draw(|frame| draw(frame, &series, axis, "window 1")).unwrap();
+            let seen = terminal.backend().to_string();
+            for text in
+                ["bytes, from the first sample on", "file descriptors", "threads", "server", "window 1"]
+            {
+                assert!(seen.contains(text), "{text}: {seen}");
+            }
+        }
+        // Nothing to draw is no reason to fail.
+        let mut terminal = Terminal::new(TestBackend::new(3, 2)).unwrap();
+        terminal.draw(|frame| draw(frame, &[], Axis::Time, "")).unwrap();
     }
 }

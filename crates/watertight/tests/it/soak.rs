@@ -139,19 +139,11 @@ fn the_document_is_told_before_its_loop() {
 fn another_server_is_soaked_from_here() {
     let house = House::new();
     let server = house.serve(&[]);
+    let url = server.url.clone();
     let password = house.password();
     let password = password.to_str().unwrap();
-    let args = [
-        "logon",
-        "--iterations",
-        "100",
-        "--server",
-        &server.url,
-        "--user",
-        "anna",
-        "--password-file",
-        password,
-    ];
+    let args =
+        ["logon", "--iterations", "100", "--server", &url, "--user", "anna", "--password-file", password];
     let run = soaked(&[&args[..], &["--json"]].concat());
     let json = run.json();
     assert_eq!(run.code(), Some(0), "{:?} {}", leaks(&json), run.stderr);

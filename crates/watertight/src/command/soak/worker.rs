@@ -18,14 +18,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{
-    Error, ErrorClass, LogoffFlags, LogonFlags, Mapi, MapiError, MapiSession, NoUi, Options, Profile,
-    ProfileSet, Profiles,
+    Connector, Credentials, Error, ErrorClass, LogoffFlags, LogonFlags, Mapi, MapiError, MapiSession, NoUi,
+    Options, Profile, ProfileSet, Profiles,
 };
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Planted;
 use crate::cli::{How, Plant};
-use crate::command::on_runtime;
+use crate::command::{on_runtime, sync};
 use crate::exit::{Exit, Failure};
 use crate::inspect;
 
@@ -210,7 +210,7 @@ impl From<&anyhow::Error> for Answer {
 
 impl Actor {
     async fn new(config: Config, ledger: &Ledger) -> Result<Self> {
-        let client = Client::new(&config, ledger)?;
+        let client = Client::new(&config, ledger).await?;
         client.crowd().await?;
         Ok(match config.scene {
             Scene::Logon => Self::Logon(logon::Logon::new(client)),
@@ -264,7 +264,7 @@ struct Client {
 const PROFILE: &str = "soak";
 
 impl Client {
-    fn new(config: &Config, ledger: &Ledger) -> Result<Self> {
+    async fn new(config: &Config, ledger: &Ledger) -> Result<Self> {
         let (profiles, password) = match &config.profiles {
             Some(path) => {
                 write_profile(path, config).context("cannot write the profile")?;
@@ -272,7 +272,7 @@ impl Client {
             }
             None => {
                 let mut profile = Profile::new(config.server.clone(), config.user.clone());
-                profile.user_dn.clone_from(&config.dn);
+                profile.user_dn = Some(user_dn(config, ledger).await?);
                 profile.tls_ca.clone_from(&config.tls_ca);
                 let set = ProfileSet {
                     default: Some(PROFILE.into()),
@@ -322,6 +322,18 @@ impl Client {
             (how, _) => how,
         }
     }
+}
+
+/// The user's DN, as `sync` finds it.
+async fn user_dn(config: &Config, ledger: &Ledger) -> Result<String> {
+    let endpoint = sync::endpoint(&config.server, &config.user)?;
+    let credentials = Credentials::new(config.user.clone(), config.password.as_str())
+        .map_err(|e| sync::client(e.into()))?;
+    let options = Options { tls_ca: config.tls_ca.clone(), ..Options::default() };
+    let connector = Connector::new(endpoint, &credentials, options, ledger).map_err(sync::client)?;
+    let dn = sync::user_dn(&connector, &config.user, config.dn.as_deref()).await;
+    connector.idle().await;
+    dn
 }
 
 /// `config.toml` with the password beside it, for nobody else to read.
