@@ -221,10 +221,10 @@ impl Actor {
     /// So many iterations, and then silence. Returns how many operations they were.
     async fn run(&mut self, iterations: u64, plant: Option<&Planted>) -> Result<u64> {
         let mut operations = 0_u64;
-        for _ in 0..iterations {
+        for left in (0..iterations).rev() {
             let done = match self {
-                Self::Logon(logon) => logon.one().await?,
-                Self::Ics(ics) => ics.round().await?,
+                Self::Logon(logon) => logon.one(left).await?,
+                Self::Ics(ics) => ics.round(left).await?,
             };
             operations = operations.saturating_add(done);
             if let Some(plant) = plant {
@@ -243,6 +243,10 @@ impl Actor {
         match self {
             Self::Logon(logon) => logon.quiet().await,
             Self::Ics(ics) => ics.rest().await?,
+        }
+        // The runtime lets go of what it knew about closed sockets when it next looks at its timers and sockets.
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok(())
     }
@@ -312,9 +316,10 @@ impl Client {
         Ok(())
     }
 
-    /// How iteration number `n` ends.
-    fn how(&self, n: u64) -> How {
-        match (self.how, n % 4) {
+    /// How an iteration ends that so many follow before the next sample: the last of them always in the same way, so
+    /// that samples can be compared.
+    fn how(&self, left: u64) -> How {
+        match (self.how, left % 4) {
             (How::Rotate, 0) => How::Closed,
             (How::Rotate, 1) => How::Unclosed,
             (How::Rotate, 2) => How::Panic,

@@ -60,11 +60,11 @@ impl Ics {
         Ok(Self { client, open: Some(open), contents, hierarchy: Vec::new(), changes, round: 0 })
     }
 
-    /// One round. Returns how many synchronizations it was.
-    pub async fn round(&mut self) -> Result<u64> {
+    /// One round, which so many follow. Returns how many synchronizations it was.
+    pub async fn round(&mut self, left: u64) -> Result<u64> {
         let round = self.round;
         self.round = self.round.wrapping_add(1);
-        let how = self.client.how(round);
+        let how = self.client.how(left);
         let Open { inbox, top, store, .. } = match &mut self.open {
             Some(open) => open,
             closed => closed.insert(Open::new(&self.client).await?),

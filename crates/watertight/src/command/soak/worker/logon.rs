@@ -13,7 +13,6 @@ use crate::command::sync;
 /// Sessions, one after the other.
 pub struct Logon {
     client: Client,
-    count: u64,
 }
 
 /// What a caller has open.
@@ -26,13 +25,12 @@ struct Opened {
 
 impl Logon {
     pub fn new(client: Client) -> Self {
-        Self { client, count: 0 }
+        Self { client }
     }
 
-    /// One session. Returns how many operations that was.
-    pub async fn one(&mut self) -> Result<u64> {
-        let how = self.client.how(self.count);
-        self.count = self.count.wrapping_add(1);
+    /// One session, which so many follow. Returns how many operations that was.
+    pub async fn one(&mut self, left: u64) -> Result<u64> {
+        let how = self.client.how(left);
         let session = self.client.logon().await?;
         match how {
             // Dropping it is Release.
