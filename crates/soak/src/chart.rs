@@ -51,16 +51,18 @@ impl<W: Write> Curves<W> {
         let axis = self.axis;
         self.terminal.draw(|frame| draw(frame, series, axis, text)).map(drop)
     }
+}
 
-    /// Takes the curves away.
-    ///
-    /// # Errors
-    /// When the terminal is gone.
-    pub fn close(mut self) -> io::Result<()> {
+impl<W: Write> Drop for Curves<W> {
+    /// Takes the curves away, also when a run is given up; the table stays.
+    fn drop(&mut self) {
         let top = self.terminal.get_frame().area().as_position();
-        self.terminal.clear()?;
-        self.terminal.set_cursor_position(top)?;
-        self.terminal.show_cursor()
+        // A terminal that is gone needs no tidying.
+        let _ = self
+            .terminal
+            .clear()
+            .and_then(|()| self.terminal.set_cursor_position(top))
+            .and_then(|()| self.terminal.show_cursor());
     }
 }
 
@@ -173,13 +175,6 @@ impl<W: Write> Display<W> {
             Self::Lines(out) => writeln!(out, "{text}"),
             Self::Nothing => Ok(()),
         };
-    }
-
-    /// Takes the curves away; the table stays.
-    pub fn close(self) {
-        if let Self::Curves(curves) = self {
-            let _ = curves.close();
-        }
     }
 }
 

@@ -328,7 +328,7 @@ changed, one with nothing changed, and one of the folders.
 Examples:
   watertight soak logon --iterations 1000000 --report logon.html
   watertight soak logon --how rotate           panics, errors, handles left open
-  watertight soak ics --plant bytes            see soak find a leak (exit status 1)
+  watertight soak ics --plant bytes            see soak find a leak
   watertight soak logon --server https://mail.example.org \\
       --user anna@example.org --password-file anna.password")]
 pub struct SoakLoop {

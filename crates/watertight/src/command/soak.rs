@@ -24,18 +24,21 @@ pub use worker::run as worker;
 
 /// Runs the command.
 pub fn run(command: &Soak, common: &Common) -> Result<Exit> {
+    let report = match command {
+        Soak::Logon(args) | Soak::Ics(args) | Soak::LogonDocument(args) | Soak::IcsDocument(args) => {
+            &args.report
+        }
+        Soak::Pid(args) => &args.report,
+    };
+    if let Some(path) = report {
+        page::check(path)?;
+    }
     let record = match command {
         Soak::Logon(args) => live::run(&live::Scenario::Logon, args, None, common)?,
         Soak::Ics(args) => live::run(&live::Scenario::Ics, args, None, common)?,
         Soak::LogonDocument(args) => live::run(&live::Scenario::Logon, args, Some(LOGON), common)?,
         Soak::IcsDocument(args) => live::run(&live::Scenario::Ics, args, Some(ICS), common)?,
         Soak::Pid(args) => pid::run(args, common)?,
-    };
-    let report = match command {
-        Soak::Logon(args) | Soak::Ics(args) | Soak::LogonDocument(args) | Soak::IcsDocument(args) => {
-            &args.report
-        }
-        Soak::Pid(args) => &args.report,
     };
     if let Some(path) = report {
         page::write(&record, path)?;

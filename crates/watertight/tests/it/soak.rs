@@ -95,7 +95,7 @@ fn leaks_in_sessions_are_found() {
         let run = soaked(&[
             "logon",
             "--iterations",
-            "300",
+            "200",
             "--plant",
             "bytes,ledger",
             "--plant-in",

@@ -25,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// So many looks in a row must agree.
 const AGREE: u32 = 3;
 /// How long to wait for a process to become what it was in the sample before.
-const RETURN: Duration = Duration::from_millis(200);
+const RETURN: Duration = Duration::from_millis(100);
 /// How long to wait for a process that never agrees with itself.
 const RESTLESS: Duration = Duration::from_secs(2);
 

@@ -245,7 +245,7 @@ async fn act(
             }
         }
     }
-    display.close();
+    drop(display);
     Ok((course, start.elapsed()))
 }
 

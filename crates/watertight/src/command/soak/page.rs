@@ -6,11 +6,21 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use watertight_soak::Record;
 
+/// Finds out before a long run whether the page can be written after it.
+pub fn check(path: &Path) -> Result<()> {
+    let context = || format!("cannot write {}", path.display());
+    anyhow::ensure!(!path.is_dir(), "{} is a directory", path.display());
+    tempfile::NamedTempFile::new_in(dir(path)).map(drop).with_context(context)
+}
+
+fn dir(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes the page; whoever looks meanwhile sees the old one or the new one.
 pub fn write(record: &Record, path: &Path) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(dir).with_context(context)?;
+    let file = tempfile::NamedTempFile::new_in(dir(path)).with_context(context)?;
     fs::write(file.path(), watertight_soak::report::page(record)).with_context(context)?;
     // As any other file that a program writes, where a temporary one is its owner's alone.
     let mask = rustix::process::umask(rustix::fs::Mode::empty());

@@ -103,7 +103,7 @@ async fn watch(process: &Process, args: &SoakPid, common: &Common) -> Result<(Se
             break;
         }
     }
-    display.close();
+    drop(display);
     let series = series.pop().context("there is one series")?;
     Ok((series, start.elapsed()))
 }
