@@ -333,7 +333,7 @@ Examples:
       --user anna@example.org --password-file anna.password")]
 pub struct SoakLoop {
     /// How many iterations, warm-up included [default: 6000 for logon, 500 for ics].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(100..=1_000_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(40..=1_000_000_000))]
     pub iterations: Option<u64>,
     /// How each iteration ends.
     #[arg(long, value_enum, default_value_t = How::Closed)]

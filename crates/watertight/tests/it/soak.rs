@@ -81,12 +81,12 @@ fn sessions_that_end_in_every_way_are_flat() {
 
 #[test]
 fn synchronizations_that_end_in_every_way_are_flat() {
-    let run = soaked(&["ics", "--how", "rotate", "--iterations", "100", "--json"]);
+    let run = soaked(&["ics", "--how", "rotate", "--iterations", "60", "--json"]);
     let json = run.json();
     assert_eq!(run.code(), Some(0), "{:?} {}", leaks(&json), run.stderr);
     let (iterations, operations) =
         (json["iterations"].as_u64().unwrap(), json["operations"].as_u64().unwrap());
-    assert!(iterations >= 100 && operations >= 3 * iterations, "{iterations} {operations}");
+    assert!(iterations >= 60 && operations >= 3 * iterations, "{iterations} {operations}");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn leaks_in_sessions_are_found() {
 
 #[test]
 fn leaks_in_synchronizations_are_found() {
-    let run = soaked(&["ics", "--iterations", "100", "--plant", "bytes,ledger", "--json"]);
+    let run = soaked(&["ics", "--iterations", "40", "--plant", "bytes,ledger", "--json"]);
     let json = run.json();
     assert_eq!(run.code(), Some(1), "{}", run.stderr);
     assert!(
