@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{deny, fuzz, layers, run, test};
+use crate::{deny, fuzz, layers, run, soak, test};
 
 /// Everything, in the order in which a mistake is found soonest. The tests' figures are the last lines.
 pub fn ci() -> Result<()> {
@@ -21,8 +21,10 @@ pub fn ci() -> Result<()> {
     let fuzz = fuzz::short();
     println!("\n── the fuzz targets took us to {} s", seconds());
     let demo = demo();
+    println!("\n── the demo ended after {} s", seconds());
+    let soak = soak::soak();
     println!("\n── everything took {} s\n{counts}", seconds());
-    tests.and(fuzz).and(demo)
+    tests.and(fuzz).and(demo).and(soak)
 }
 
 /// Formatting.
