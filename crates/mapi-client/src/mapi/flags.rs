@@ -17,6 +17,7 @@ bitflags! {
         #[doc(alias = "MAPI_NEW_SESSION")]
         const NEW_SESSION = 0x0000_0002;
         /// The session is shared: later logons without [`LogonFlags::NEW_SESSION`] get it, and need no credentials.
+        /// Of several that were made new, they get the latest.
         #[doc(alias = "MAPI_ALLOW_OTHERS")]
         const ALLOW_OTHERS = 0x0000_0008;
         /// Where no profile is named the default one is not taken in its place, unless

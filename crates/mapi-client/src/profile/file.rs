@@ -210,6 +210,16 @@ mod tests {
     }
 
     #[test]
+    fn damaged_files_do_no_harm() {
+        let text = b"default = \"a\"\n[profile.a]\nserver = \"https://h/\"\nuser = \"\xC3\xA4\"\npassword_file = \"f\"\n";
+        watertight_testkit::mutate::survive(text, |bytes| {
+            if let Err(error) = parsed(&String::from_utf8_lossy(bytes)) {
+                assert!(error.text().contains(", line "), "{error}");
+            }
+        });
+    }
+
+    #[test]
     fn what_others_can_read_or_write_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");

@@ -118,7 +118,8 @@ async fn the_profile_is_the_one_that_the_document_says() {
     other.user = Some("other@test.local".to_owned());
     set.profiles.insert("other".to_owned(), other);
     let without_default = ProfileSet { default: None, ..set.clone() };
-    let cases: [(&ProfileSet, Option<&str>, F, Result<&str, MapiCode>); 12] = [
+    type Case<'a> = (&'a ProfileSet, Option<&'a str>, F, Result<&'a str, MapiCode>);
+    let cases: [Case<'_>; 12] = [
         // The default stands in the place of the name.
         (&set, Some("other"), F::USE_DEFAULT, Ok("work")),
         (&set, Some("other"), F::USE_DEFAULT | F::EXPLICIT_PROFILE, Ok("work")),
@@ -532,9 +533,9 @@ async fn no_mail_is_said_to_the_server() {
         // RopId, LogonId, OutputHandleIndex, LogonFlags (private), OpenFlags.
         let mut rop = vec![LOGON, 0, 0, 1];
         rop.extend(open_flags.to_le_bytes());
+        mapi.idle().await;
         let seen = seen.lock().unwrap();
         assert!(seen.windows(rop.len()).any(|bytes| bytes == rop), "{open_flags:#x}");
-        mapi.idle().await;
     }
 }
 
