@@ -5,13 +5,6 @@
 //! `update_state` what the sink has by now: bytes that the caller keeps, and gives to `config` when it goes on, at once
 //! or years later. What a step takes is bounded: one change, or a piece of one.
 //!
-//! ```text
-//! let mut exporter = folder.contents_exporter();
-//! exporter.config(&kept, &Export::default()).await?;
-//! while !exporter.synchronize(&mut sink).await?.done {}
-//! kept = exporter.update_state()?;
-//! ```
-//!
 //! A change is in the state when the sink accepted it, and not before: after an error, a cancelled step or a lost
 //! session, a new `config` with `update_state` goes on with nothing lost and nothing twice.
 

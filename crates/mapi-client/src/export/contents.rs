@@ -13,6 +13,22 @@ use crate::logon::Logon;
 /// Exports what changed in a folder's messages: IExchangeExportChanges of PR_CONTENTS_SYNCHRONIZER.
 ///
 /// It holds nothing on the server before `config`, after the last step, and after an error.
+///
+/// ```no_run
+/// # use watertight_mapi::ics::sink::Count;
+/// # use watertight_mapi_client::{Export, ExportError, Folder};
+/// # async fn f(folder: Folder, mut kept: Vec<u8>) -> Result<Vec<u8>, ExportError> {
+/// let mut exporter = folder.contents_exporter();
+/// exporter.config(&kept, &Export::default()).await?;
+/// let mut sink = Count::default();
+/// while !exporter.synchronize(&mut sink).await?.done {
+///     // A good moment to keep what the sink has.
+///     kept = exporter.update_state()?;
+/// }
+/// println!("{sink:?}");
+/// # exporter.update_state()
+/// # }
+/// ```
 pub struct ContentsExporter {
     logon: Logon,
     folder: Fid,

@@ -169,7 +169,7 @@ pub trait ContentsSink {
     /// As [`ContentsSink::message_change`].
     fn message_deletion(&mut self, why: Deletion, ids: &GuidIdSet) -> SinkResult;
 
-    /// Messages were marked (ImportPerUserReadStateChange).
+    /// Messages were marked (ImportPerUserReadStateChange). Some may never have been here.
     ///
     /// # Errors
     /// As [`ContentsSink::message_change`].

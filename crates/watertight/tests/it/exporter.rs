@@ -592,6 +592,70 @@ async fn a_server_that_is_started_anew_between_steps_costs_an_error_and_nothing_
     bed.end().await;
 }
 
+/// Counts the bytes of large values, and how much was allocated at most meanwhile.
+#[derive(Default)]
+struct Weigh {
+    bytes: u64,
+    most: u64,
+    pieces: u64,
+}
+
+impl ContentsSink for Weigh {
+    fn message_change(&mut self, _: &MessageChange) -> SinkResult<Verdict> {
+        Ok(Verdict::Take)
+    }
+
+    fn piece(&mut self, piece: Piece) -> SinkResult {
+        if let Piece::LargeChunk(bytes) = piece {
+            self.bytes += u64::try_from(bytes.len()).unwrap();
+            self.pieces += 1;
+            if self.pieces.is_multiple_of(16) {
+                self.most = self.most.max(allocated());
+            }
+        }
+        Ok(())
+    }
+
+    fn message_deletion(&mut self, _: Deletion, _: &GuidIdSet) -> SinkResult {
+        Ok(())
+    }
+
+    fn read_state_change(&mut self, _: &ReadStateChange) -> SinkResult {
+        Ok(())
+    }
+}
+
+/// What a step takes does not grow with the attachment.
+#[tokio::test]
+async fn a_large_attachment_passes_through_in_pieces() {
+    const SIZE: usize = 24 << 20;
+    let bed = Bed::new().await;
+    let mut content = mail("large");
+    let mut props = PropBag::default();
+    props.set(tags::ATTACH_METHOD, 1);
+    props.set(tags::ATTACH_DATA_BINARY, vec![0xA5; SIZE]);
+    content.attachments.push(Attachment { number: 0, props, embedded: None });
+    bed.save(vec![content]).await;
+    let (session, logon) = logon(&bed).await;
+    let mut exporter = logon.contents_exporter(logon.special_folder(SpecialFolder::Inbox));
+    exporter.config(&[], &Export::default()).await.unwrap();
+    let before = allocated();
+    let (mut weigh, mut steps) = (Weigh::default(), 0);
+    while !exporter.synchronize(&mut weigh).await.unwrap().done {
+        steps += 1;
+    }
+    assert_eq!(weigh.bytes, u64::try_from(SIZE).unwrap());
+    assert!(steps >= SIZE / (96 * 1024), "{steps} steps");
+    // Client and server together: some buffers of 256 KiB.
+    if std::env::var_os("NEXTEST").is_some() {
+        let grown = weigh.most.saturating_sub(before);
+        assert!(weigh.most > 0 && grown < 6 << 20, "{grown} bytes for {SIZE}");
+    }
+    drop((exporter, logon));
+    session.disconnect().await.unwrap();
+    bed.end().await;
+}
+
 /// Ten thousand exporters, made and ended in every way that there is.
 #[tokio::test]
 async fn ten_thousand_exporters_leave_nothing() {

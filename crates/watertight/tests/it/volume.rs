@@ -118,6 +118,46 @@ async fn every_property_of_every_type_comes_back_as_it_was_written() {
     assert_eq!(stored.held(), 0, "{}", stored.inspect());
 }
 
+/// What the test above leans on: no difference goes unseen.
+#[test]
+fn the_comparison_sees_every_difference() {
+    let mut tried = 0;
+    for n in 0..50 {
+        let written = message(n);
+        let mut see = |what: &str, change: &dyn Fn(&mut MessageContent)| {
+            let mut read = written.clone();
+            change(&mut read);
+            let (mut compared, mut expected) = (Compared::default(), Compared::default());
+            compared.message(n, &written, &read);
+            expected.count(&written);
+            let same = read.props == written.props
+                && read.recipients == written.recipients
+                && read.attachments == written.attachments;
+            assert_eq!(compared.wrong.is_empty(), same, "message {n}: {what}: {:?}", compared.wrong);
+            assert_eq!(compared == expected, same, "message {n}: {what}");
+            tried += u32::from(!same);
+        };
+        see("nothing", &|_| ());
+        for at in 0..written.props.0.len() {
+            see("a property is missing", &|read| drop(read.props.0.remove(at)));
+            see("a property twice", &|read| read.props.0.push(read.props.0[at].clone()));
+            see("another value", &|read| make::alter(&mut read.props.0[at]));
+        }
+        see("nothing was read", &|read| *read = MessageContent::default());
+        see("no recipients", &|read| read.recipients.clear());
+        see("no attachments", &|read| read.attachments.clear());
+        see("another recipient", &|read| read.recipients.iter_mut().for_each(|r| make::alter(&mut r.0[1])));
+        see("another attachment", &|read| {
+            read.attachments.iter_mut().for_each(|a| make::alter(a.props.0.last_mut().unwrap()));
+        });
+        see("another message in it", &|read| {
+            let inner = read.attachments.iter_mut().filter_map(|a| a.embedded.as_mut());
+            inner.for_each(|embedded| make::alter(embedded.props.0.last_mut().unwrap()));
+        });
+    }
+    assert!(tried > 3_000, "{tried}");
+}
+
 /// Writes messages; the counters of their MIDs with their numbers.
 async fn write(logon: &Logon, from: u64, to: u64) -> Vec<(GlobCnt, u64)> {
     let inbox = logon.inbox().await.unwrap();

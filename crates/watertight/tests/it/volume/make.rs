@@ -1,6 +1,6 @@
 //! The message of a number.
 
-use watertight_mapi::prop::{Prop, PropBag, tags};
+use watertight_mapi::prop::{Prop, PropBag, PropData, tags};
 use watertight_mapi::store::{Attachment, MessageContent};
 use watertight_mapi::{PropId, PropName, PropTag, PropType, PropValue};
 use watertight_wire::{FileTime, Guid};
@@ -218,6 +218,13 @@ impl Random {
 pub fn message(n: u64) -> MessageContent {
     let mut random = Random::new(n);
     content(n, &mut random, 0)
+}
+
+/// Gives a property another value of the same type.
+pub fn alter(prop: &mut Prop) {
+    let PropData::Inline(before) = &prop.value else { panic!("{prop:?}") };
+    let value = (0..).map(|seed| Random::new(seed).value(before.ty())).find(|value| value != before).unwrap();
+    prop.value = PropData::Inline(value);
 }
 
 fn content(n: u64, random: &mut Random, depth: u64) -> MessageContent {
