@@ -16,6 +16,8 @@ pub(crate) mod recipient;
 #[cfg(test)]
 mod script;
 pub(crate) mod stream;
+#[cfg(test)]
+mod survive;
 pub(crate) mod table;
 pub(crate) mod write;
 

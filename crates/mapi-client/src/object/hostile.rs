@@ -1,12 +1,13 @@
 //! Servers that answer what nobody asked, or never come to an end.
 
-use watertight_mapi::prop::wire::{Cell, CellValue, PropertyRow};
+use watertight_mapi::prop::wire::{Cell, CellValue, MaybePropName, PropertyRow};
 use watertight_mapi::prop::{Prop, tags};
 use watertight_mapi::rop::field::{Bytes16, Maybe};
 use watertight_mapi::rop::folder::{GetContentsTableRequest, GetContentsTableResponse, OpenFolderResponse};
 use watertight_mapi::rop::message::{CreateMessageResponse, SaveChangesMessageResponse};
 use watertight_mapi::rop::notification::BufferTooSmall;
 use watertight_mapi::rop::property::{
+    GetNamesFromPropertyIdsResponse, GetPropertiesListResponse, GetPropertiesSpecificResponse,
     GetPropertyIdsFromNamesResponse, PropertyProblem, PropertyProblemsResponse,
 };
 use watertight_mapi::rop::recipient::{
@@ -51,6 +52,18 @@ fn logon(wrong: impl Fn(&Request, u32) -> Option<ResponseBody> + Send + 'static)
     })
 }
 
+/// What a proper server answers.
+pub(super) fn answers(requests: &[Request]) -> Vec<u8> {
+    let answer = |request: &Request| {
+        let body = match &request.body {
+            RequestBody::OpenStream(_) => ResponseBody::OpenStream(OpenStreamResponse { stream_size: 1000 }),
+            _ => proper(request),
+        };
+        Response::Rop(RopResponse::success(output(request).unwrap_or(request.index), body))
+    };
+    script::bytes(&requests.iter().map(answer).collect::<Vec<_>>())
+}
+
 fn output(request: &Request) -> Option<u8> {
     use RequestBody as B;
     match &request.body {
@@ -81,6 +94,17 @@ fn proper(request: &Request) -> ResponseBody {
             message_id: Mid::from_u64(7),
         }),
         B::OpenStream(_) => R::OpenStream(OpenStreamResponse { stream_size: 10 }),
+        B::GetNamesFromPropertyIds(b) => R::GetNamesFromPropertyIds(GetNamesFromPropertyIdsResponse {
+            names: b.prop_ids.iter().map(|_| MaybePropName::Unnamed(Guid::NIL)).collect::<Vec<_>>().into(),
+        }),
+        B::GetPropertiesList(_) => {
+            R::GetPropertiesList(GetPropertiesListResponse { tags: Vec::new().into() })
+        }
+        B::GetPropertiesSpecific(b) => {
+            let cell = |tag: &PropTag| Cell::new(*tag, CellValue::Error(MapiCode::NotFound));
+            let row = PropertyRow::new(b.tags.iter().map(cell).collect());
+            R::GetPropertiesSpecific(GetPropertiesSpecificResponse { row })
+        }
         B::GetStreamSize(_) => R::GetStreamSize(GetStreamSizeResponse { stream_size: 10 }),
         other => panic!("{other:?}"),
     }
@@ -214,9 +238,7 @@ async fn streams_that_do_not_end_are_refused() {
         RopId::GetPropertiesSpecific => {
             let cell = Cell::new(tags::COMMENT, CellValue::Error(MapiCode::NotEnoughMemory));
             let row = PropertyRow::new(vec![cell]);
-            Some(ResponseBody::GetPropertiesSpecific(
-                watertight_mapi::rop::property::GetPropertiesSpecificResponse { row },
-            ))
+            Some(ResponseBody::GetPropertiesSpecific(GetPropertiesSpecificResponse { row }))
         }
         RopId::ReadStream => Some(data(5000)),
         _ => None,

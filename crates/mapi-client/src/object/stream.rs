@@ -56,7 +56,8 @@ pub enum SeekFrom {
 }
 
 /// An open stream (the role of `IStream`). It has a position on the server. Dropping it releases it with the next
-/// request; what was written is then the property's, but for that of a folder: that needs [`Stream::commit`].
+/// request; what was written is then the property's, but for that of a folder: that needs [`Stream::commit`]. After a
+/// read or write that was given up half way its position is known to the server alone: seek before going on.
 #[doc(alias = "IStream")]
 pub struct Stream {
     logon: Logon,

@@ -5,12 +5,12 @@ use std::fmt;
 use watertight_mapi::prop::PropBag;
 use watertight_mapi::prop::wire::PropertyRow;
 use watertight_mapi::restriction::Restriction;
-use watertight_mapi::rop::RequestBody;
 use watertight_mapi::rop::field::{Bytes16, Empty, List16, Restriction16};
 use watertight_mapi::rop::table::{
     FindRowRequest, FreeBookmarkRequest, QueryRowsRequest, RestrictRequest, SeekRowBookmarkRequest,
     SeekRowFractionalRequest, SeekRowRequest, SetColumnsRequest, SortOrder, SortTableRequest,
 };
+use watertight_mapi::rop::{RequestBody, ResponseBody};
 use watertight_mapi::{MapiCode, PropTag};
 
 use super::batch::{Answers, Batch, body};
@@ -260,13 +260,20 @@ impl Table {
         let request = QueryRowsRequest { flags, forward_read: forward.into(), row_count: most };
         let mut answers = self.ask(RequestBody::QueryRows(request)).await?;
         let body = body!(answers, 0, QueryRows)?;
-        let rows = body.rows;
+        let (mut rows, mut origin) = (body.rows, body.origin);
+        // Some go on in further payloads though nobody asked for that.
+        for at in 1..answers.len() {
+            if let Some((_, Some(ResponseBody::QueryRows(more)))) = answers.raw(at) {
+                rows.extend(more.rows);
+                origin = more.origin;
+            }
+        }
         if rows.len() > usize::from(most) {
             let what = format!("RopQueryRows was asked for {most} rows and answered {}", rows.len());
             return Err(ProtocolError::Unexpected(what).into());
         }
-        if rows.is_empty() && forward && most > 0 && body.origin != Origin::End.number() {
-            let what = format!("RopQueryRows gave no row, but not the end (Origin {})", body.origin);
+        if rows.is_empty() && forward && most > 0 && origin != Origin::End.number() {
+            let what = format!("RopQueryRows gave no row, but not the end (Origin {origin})");
             return Err(ProtocolError::Unexpected(what).into());
         }
         Ok(rows.into_iter().map(|row| self.bag(row)).collect())

@@ -160,3 +160,70 @@ async fn a_server_that_goes_away_takes_the_objects_with_it() {
     bed.start().await;
     bed.end().await;
 }
+
+/// Of each kind a thousand, dropped, with an error in between, and some that nobody waited for.
+#[tokio::test]
+async fn a_thousand_of_each_kind_leave_nothing() {
+    let bed = Bed::new().await;
+    let (session, logon) = logon(&bed).await;
+    let inbox = logon.inbox().await.unwrap();
+    let mut message = inbox.create_message(Associated::No).await.unwrap();
+    message.set_props(&[Prop::new(tags::BODY, "y")]).await.unwrap();
+    message.create_attachment().await.unwrap().save().await.unwrap();
+    let id = message.save().await.unwrap();
+    drop(message);
+    let view = View::of(&[tags::MID]);
+    let mut most = 0;
+    for n in 0..1000 {
+        let message = inbox.open_message(id, Access::ReadOnly).await.unwrap();
+        let _table = inbox.contents_table(Associated::No, &view).await.unwrap();
+        let _stream = message.open_stream(tags::BODY, OpenMode::ReadOnly).await.unwrap();
+        let _attachment = message.open_attachment(0, Access::ReadOnly).await.unwrap();
+        assert!(message.open_attachment(9, Access::ReadOnly).await.unwrap_err().is_not_found());
+        if n % 10 == 0 {
+            // Polled once, then given up.
+            let opening = inbox.open_message(id, Access::ReadOnly);
+            let _ = tokio::time::timeout(std::time::Duration::ZERO, opening).await;
+        }
+        most = most.max(server_objects(&bed));
+    }
+    session.execute(&[], &[]).await.unwrap();
+    session.execute(&[], &[]).await.unwrap();
+    assert!(most < 20, "{most} objects at a time");
+    for kind in ["messages", "tables", "streams", "attachments"] {
+        assert_eq!(held(&bed.ledger, kind), 0, "{kind}");
+    }
+    assert_eq!((held(&bed.ledger, "handles"), server_objects(&bed)), (2, 2));
+    drop((inbox, logon));
+    session.disconnect().await.unwrap();
+    bed.end().await;
+}
+
+/// Tasks that share a session do not disturb each other.
+#[tokio::test]
+async fn tasks_share_a_session() {
+    let bed = Bed::new().await;
+    let (session, logon) = logon(&bed).await;
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let logon = logon.clone();
+            tokio::spawn(async move {
+                let inbox = logon.inbox().await.unwrap();
+                for n in 0..20 {
+                    let subject = format!("{task} {n}");
+                    let mut message = inbox.create_message(Associated::No).await.unwrap();
+                    message.set_props(&[Prop::new(tags::SUBJECT, subject.as_str())]).await.unwrap();
+                    let id = message.save().await.unwrap();
+                    let message = inbox.open_message(id, Access::ReadOnly).await.unwrap();
+                    assert_eq!(message.subject(), Some(subject.as_str()));
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    drop(logon);
+    session.disconnect().await.unwrap();
+    bed.end().await;
+}
