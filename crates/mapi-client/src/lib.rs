@@ -5,8 +5,39 @@
 //! connection that it has for itself, owned by one task. Everything that is opened in a session keeps it alive, is
 //! counted in the ledger, and ends when it is dropped: a handle with the next request, the session with a Disconnect.
 //!
-//! Invariants: no request goes out while another of the same session context is on its way; nothing received is
-//! larger than a stated bound; no wait is without a bound; neither credentials nor cookies are ever formatted.
+//! A [`Logon`] is the store; from it come [`Folder`], [`Message`], [`Attachment`] (each an [`Object`] with
+//! properties), [`Table`] and [`Stream`]. What belongs together travels together: a table is opened with all that it
+//! shows ([`View`]), messages are opened by the dozen ([`Folder::open_messages`]) and written by the dozen
+//! ([`Folder::add_messages`]). Values of more than 64 KiB stay on the server, to be read through a [`Stream`].
+//!
+//! ```no_run
+//! # use watertight_mapi::prop::tags;
+//! # use watertight_mapi_client::{Associated, Error, Logon, Sort, View};
+//! # async fn subjects(logon: &Logon) -> Result<(), Error> {
+//! let inbox = logon.inbox().await?;
+//! let view = View::of(&[tags::MID, tags::SUBJECT]).sorted(&[Sort::descending(tags::MESSAGE_DELIVERY_TIME)]);
+//! let mut table = inbox.contents_table(Associated::No, &view).await?;
+//! loop {
+//!     let page = table.query_rows(50).await?;
+//!     if page.is_empty() {
+//!         break;
+//!     }
+//!     for row in page {
+//!         tracing::info!(subject = row.text(tags::SUBJECT));
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Objects that were dropped wait for the next request, some 200 of which it takes along; 250 that wait get a request
+//! of their own, so that no more linger on a server that is asked nothing. Those that are dropped while a request is
+//! on its way are at most those that were open. An object that outlives its session answers [`Error::Closed`]
+//! (MAPI_E_INVALID_OBJECT), and counts for nothing.
+//!
+//! Invariants: no request goes out while another of the same session context is on its way; no answer is taken for
+//! another ROP or object than the one that was asked; nothing received is larger than a stated bound; no wait is
+//! without a bound; neither credentials nor cookies are ever formatted.
 
 mod actor;
 mod connection;

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use watertight_mapi::http::body::{Answer, ExecuteResponse};
 use watertight_mapi::http::ext::{self, Limits};
 use watertight_mapi::prop::tags;
-use watertight_mapi::rop::{INVALID_HANDLE, RopBuffer, RopId};
-use watertight_mapi::{Fid, Mid};
+use watertight_mapi::prop::wire::TaggedPropertyValue;
+use watertight_mapi::rop::property::GetPropertiesAllResponse;
+use watertight_mapi::rop::{INVALID_HANDLE, Response, ResponseBody, RopBuffer, RopId, RopResponse};
+use watertight_mapi::{Fid, MapiCode, Mid, PropTag, PropValue};
 use watertight_testkit::captures;
 use watertight_testkit::mutate::survive;
 use watertight_wire::Wire as _;
@@ -76,7 +78,7 @@ fn damaged_rows() {
 }
 
 /// The columns of the rows in group 06.
-fn captured_columns() -> Vec<watertight_mapi::PropTag> {
+fn captured_columns() -> Vec<PropTag> {
     use watertight_mapi::http::body::ExecuteRequest;
     use watertight_mapi::rop::{RequestBody, read_requests};
     let exchange = captures::group("06").into_iter().find(|e| e.n == 547).unwrap();
@@ -100,7 +102,15 @@ fn a_damaged_message() {
 
 #[test]
 fn damaged_properties() {
-    damaged(RopId::GetPropertiesAll, &answer("04", 159), |logon| async move {
+    let values = vec![
+        TaggedPropertyValue::new(tags::IMPORTANCE, 1.into()),
+        TaggedPropertyValue::new(tags::COMMENT, "ä".into()),
+        TaggedPropertyValue::new(tags::BODY, MapiCode::NotEnoughMemory.into()),
+        TaggedPropertyValue::new(PropTag(0x8003_1102), PropValue::MvBinary(vec![vec![1], vec![]])),
+    ];
+    let body = ResponseBody::GetPropertiesAll(GetPropertiesAllResponse { values: values.into() });
+    let sample = script::bytes(&[Response::Rop(RopResponse::success(0, body))]);
+    damaged(RopId::GetPropertiesAll, &sample, |logon| async move {
         let folder = logon.open_folder(inbox()).await?;
         folder.all_props().await.map(drop)
     });
