@@ -19,4 +19,6 @@ mod profiles;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod terminal;
+#[cfg(test)]
 mod tls;
