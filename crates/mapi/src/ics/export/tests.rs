@@ -2,15 +2,18 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use watertight_testkit::captures::{Stream, StreamKind, streams};
-use watertight_wire::Guid;
+use watertight_wire::{FileTime, Guid};
 
 use super::*;
+use crate::ics::lexical::{Marker, PropDef, Writer};
 use crate::ics::sink::{
     ContentsSink, Count, Deletion, FolderHead, Heads, HierarchySink, MessageChange, Messages, Piece,
     ReadStateChange, SinkResult, Verdict, Whole,
 };
-use crate::ics::{Download, GuidIdSet, Root};
-use crate::{GlobCnt, GlobalId};
+use crate::ics::syntactical::{ExtendedErrorInfo, PropertyGroupInfo};
+use crate::ics::{CnSet, Download, GlobSet, GuidIdSet, PredecessorChangeList, Root, Xid};
+use crate::prop::tags;
+use crate::{GlobCnt, GlobalId, MapiCode, PropTag, PropValue};
 
 const PLACE: Guid = Guid::from_bytes([0xEE; 16]);
 
@@ -279,6 +282,129 @@ fn an_end_without_a_state_is_none() {
     assert!(matches!(export.event(Event::End, &mut Count::default()), Err(ExportFault::NoState)));
     let mut export = HierarchyExport::new(State::default());
     assert!(matches!(export.event(Event::End, &mut Count::default()), Err(ExportFault::NoState)));
+}
+
+fn xid(n: u64) -> Xid {
+    Xid::from_counter(PLACE, GlobCnt::new(n).unwrap())
+}
+
+/// messageChangeHeader of message `n`.
+fn header(w: &mut Writer, n: u64) {
+    let key = PropValue::Binary(xid(n).to_bytes());
+    w.prop(tags::SOURCE_KEY, &key).unwrap();
+    w.prop(tags::LAST_MODIFICATION_TIME, &PropValue::Time(FileTime(1))).unwrap();
+    w.prop(tags::CHANGE_KEY, &key).unwrap();
+    let list = PredecessorChangeList::of(xid(n)).to_bytes().unwrap();
+    w.prop(tags::PREDECESSOR_CHANGE_LIST, &PropValue::Binary(list)).unwrap();
+    w.prop(tags::ASSOCIATED, &PropValue::Bool(false)).unwrap();
+}
+
+fn full(w: &mut Writer, n: u64) {
+    w.marker(Marker::IncrSyncChg);
+    header(w, n);
+    w.marker(Marker::IncrSyncMessage);
+    w.prop(tags::SUBJECT, &"s".into()).unwrap();
+}
+
+fn failed(w: &mut Writer, n: u64) {
+    let info = ExtendedErrorInfo {
+        code: MapiCode::CorruptData,
+        folder: None,
+        message: Some(xid(n)),
+        aux: Vec::new(),
+    };
+    w.marker(Marker::FXErrorInfo);
+    w.prop(ExtendedErrorInfo::TAG, &PropValue::Binary(info.to_bytes().unwrap())).unwrap();
+}
+
+/// The final state of who has messages up to 9.
+fn ending(w: &mut Writer) {
+    w.marker(Marker::IncrSyncStateBegin);
+    let nine = GlobSet::up_to(GlobCnt::new(9).unwrap());
+    let state =
+        State { given: GuidIdSet::of(PLACE, nine.clone()), seen: CnSet::of(PLACE, nine), ..State::default() };
+    for (tag, blob) in state.blobs(false) {
+        w.prop(tag, &PropValue::Binary(blob)).unwrap();
+    }
+    w.marker(Marker::IncrSyncStateEnd);
+    w.marker(Marker::IncrSyncEnd);
+}
+
+fn given(state: &State) -> Vec<u64> {
+    state.given.get(PLACE).map(|set| set.iter().map(GlobCnt::value).collect()).unwrap_or_default()
+}
+
+/// A message that the server failed to send, and one of which it sent a part that nobody asked for, come again.
+#[test]
+fn what_did_not_come_whole_comes_again() {
+    let mut w = Writer::new();
+    full(&mut w, 1);
+    full(&mut w, 2);
+    w.marker(Marker::StartRecip);
+    failed(&mut w, 2);
+    full(&mut w, 3);
+    let mapping = PropertyGroupInfo { id: 7, groups: vec![vec![PropDef::new(tags::SUBJECT)]] };
+    w.marker(Marker::IncrSyncGroupInfo);
+    w.prop(PropTag(0x0000_0102), &PropValue::Binary(mapping.to_bytes().unwrap())).unwrap();
+    w.prop(tags::META_TAG_INCR_SYNC_GROUP_ID, &PropValue::I32(7)).unwrap();
+    w.marker(Marker::IncrSyncChgPartial);
+    header(&mut w, 4);
+    w.prop(tags::META_TAG_INCREMENTAL_SYNC_MESSAGE_PARTIAL, &PropValue::I32(0)).unwrap();
+    w.prop(tags::SUBJECT, &"new".into()).unwrap();
+    ending(&mut w);
+    let events = events(Root::ContentsSync, &w.take(usize::MAX));
+    let mut before = State::default();
+    before.given.insert(PLACE, GlobCnt::new(4).unwrap());
+    let mut export = ContentsExport::new(before);
+    let mut sink = Picky::default();
+    assert_eq!(contents(&mut export, &events, &mut sink).unwrap(), Turn::End);
+    assert_eq!(sink.taken.iter().map(|id| id.counter.value()).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(given(export.state()), [1, 3, 5, 6, 7, 8, 9]);
+    let seen = export.state().seen.get(PLACE).unwrap();
+    assert_eq!(seen.iter().map(GlobCnt::value).collect::<Vec<_>>(), [1, 3, 5, 6, 7, 8, 9]);
+    assert_eq!(export.progress().0, 4);
+}
+
+/// Whatever a stream says: no panic, and before the final state what was taken is in the state and nothing else.
+#[test]
+fn damaged_streams_do_no_harm() {
+    let whole = of_kind(StreamKind::Contents);
+    let changes = whole.iter().filter(|s| s.bytes.len() < 400).map(|s| s.bytes.clone()).take(3);
+    let mut w = Writer::new();
+    full(&mut w, 1);
+    full(&mut w, 2);
+    failed(&mut w, 2);
+    full(&mut w, 3);
+    ending(&mut w);
+    let (mut taken, mut ended, mut samples) = (0, 0, 0);
+    for sample in changes.chain([w.take(usize::MAX)]) {
+        samples += 1;
+        watertight_testkit::mutate::survive(&sample, |bytes| {
+            let mut download = Download::new(Root::ContentsSync);
+            download.handle_input(bytes);
+            let mut export = ContentsExport::new(State::default());
+            let mut sink = Picky::default();
+            while let Ok(Some(event)) = download.poll_event() {
+                while let Some(id) = export.unknown(&event) {
+                    export.learn(id, PLACE);
+                }
+                // Of a final state the server says what is given.
+                if matches!(event, Event::State(..) | Event::PartialChange(_)) {
+                    ended += 1;
+                    break;
+                }
+                if export.event(event, &mut sink).is_err() {
+                    break;
+                }
+                let mut expected = GuidIdSet::new();
+                sink.taken.iter().for_each(|id| expected.insert(id.replica, id.counter));
+                expected.subtract(&sink.deleted);
+                assert_eq!(export.state().given, expected);
+            }
+            taken += sink.taken.len();
+        });
+    }
+    assert!(samples == 4 && taken > 2000 && ended > 1000, "{samples} {taken} {ended}");
 }
 
 #[derive(Default)]
