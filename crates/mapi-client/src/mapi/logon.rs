@@ -6,7 +6,7 @@ use watertight_mapi::MapiCode;
 use zeroize::Zeroizing;
 
 use crate::endpoint::{Credentials, Endpoint};
-use crate::error::{Error, SignInError};
+use crate::error::{DiscoveryError, Error, SignInError};
 use crate::mapi::error::MapiError;
 use crate::mapi::flags::LogonFlags;
 use crate::mapi::session::{Core, Identity};
@@ -225,9 +225,14 @@ impl Request<'_> {
         let dn = match profile.user_dn.clone().or_else(|| way.known_dn()) {
             Some(dn) => dn,
             None => {
-                let address =
-                    if user.contains('@') { user.to_owned() } else { format!("{user}@{}", endpoint.host()) };
-                let dn = way.connector.discover(&address).await?.legacy_dn;
+                // For the login name, or for the address made of it.
+                let dn = match way.connector.discover(user).await {
+                    Err(error @ Error::Discovery(DiscoveryError::Unknown { .. })) if !user.contains('@') => {
+                        let address = format!("{user}@{}", endpoint.host());
+                        way.connector.discover(&address).await.map_err(|_| error)?.legacy_dn
+                    }
+                    found => found?.legacy_dn,
+                };
                 way.set_dn(Some(dn.clone()));
                 dn
             }
