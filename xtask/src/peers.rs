@@ -29,8 +29,8 @@ pub const TEST: &[Peer] = &[Peer {
     name: "python3",
     tests: &["peer_python", "corpus::", "captures::", "captured::"],
     probe: ("python3", "--version"),
-    apt: &["python3"],
-    modules: &["email", "mailbox", "http.client"],
+    apt: &["python3", "python3-venv"],
+    modules: &["email", "mailbox", "http.client", "venv", "ensurepip"],
 }];
 
 /// What `cargo xtask bench sync` wants too.

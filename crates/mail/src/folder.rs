@@ -267,7 +267,8 @@ impl Folder {
         };
         let parent = Fid::from_u64(u64::from_le_bytes(parent.to_le_bytes()));
         drop(folder);
-        crate::slot::Empty::empty(&*self.0.slot);
+        // What is open, of this folder and of those in it, would outlive them.
+        self.0.link.slots.empty();
         let parent = self.0.link.store()?.open_folder(parent).await?;
         let all = parent.delete_folder(self.0.id, Deletion::Soft).await?;
         complete(all, "some of what is in the folder could not be deleted")

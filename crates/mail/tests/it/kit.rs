@@ -1,11 +1,11 @@
 //! A server on a memory store, with an account, on a thread of its own.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use watertight_ledger::Ledger;
+use watertight_ledger::{Inspect, Ledger};
 use watertight_mail::{Session, blocking};
 use watertight_mapi::store::{NewAccount, Store, legacy_dn};
 use watertight_mapi_client::{Mapi, Options, ProfileSet, Profiles};
@@ -25,8 +25,8 @@ pub struct House {
     pub server: Ledger,
     pub client: Ledger,
     pub mapi: Mapi,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl House {
@@ -66,7 +66,7 @@ impl House {
         let client = Ledger::new("client");
         let options = Options { connect_timeout: Duration::from_secs(20), ..Options::default() };
         let mapi = Mapi::new(Profiles::of(ProfileSet::default()), options, &client);
-        Self { url, server, client, mapi, stop: Some(stop), thread: Some(thread) }
+        Self { url, server, client, mapi, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) }
     }
 
     pub fn dn() -> String {
@@ -96,7 +96,11 @@ impl House {
 
     /// How many of a kind the client holds.
     pub fn client_held(&self, kind: &str) -> i64 {
-        self.client.inspect().kinds.get(kind).map_or(0, |held| held.now)
+        fn sum(node: &Inspect, kind: &str) -> i64 {
+            let own = node.kinds.get(kind).map_or(0, |held| held.now);
+            own + node.children.iter().map(|child| sum(child, kind)).sum::<i64>()
+        }
+        sum(&self.client.inspect(), kind)
     }
 
     /// Waits until the server holds none of a kind.
@@ -108,10 +112,15 @@ impl House {
         }
     }
 
+    /// Stops the server.
+    pub fn end_server(&self) {
+        drop(self.stop.lock().unwrap().take());
+        self.thread.lock().unwrap().take().unwrap().join().unwrap();
+    }
+
     /// Stops the server; nothing may be held anywhere.
-    pub fn end(mut self) {
-        drop(self.stop.take());
-        self.thread.take().unwrap().join().unwrap();
+    pub fn end(self) {
+        self.end_server();
         assert_eq!(self.server.held(), 0, "{}", self.server.inspect());
         let ledger = self.client.clone();
         drop(self);
@@ -121,8 +130,8 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+        drop(self.stop.lock().unwrap().take());
+        if let Some(thread) = self.thread.lock().unwrap().take() {
             let _ = thread.join();
         }
     }

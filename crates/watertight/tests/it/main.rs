@@ -22,6 +22,7 @@ mod objects;
 mod peer_python;
 #[cfg(test)]
 mod soak;
+mod peer_python_module;
 #[cfg(test)]
 mod volume;
 
