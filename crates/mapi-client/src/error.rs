@@ -406,6 +406,9 @@ pub enum SetupError {
         /// Why not.
         error: std::io::Error,
     },
+    /// Two objects of different logons cannot take part in one operation.
+    #[error("both objects must be of the same logon")]
+    OtherLogon,
     /// No random numbers.
     #[error("the system gives no random numbers ({0})")]
     Random(String),

@@ -11,7 +11,7 @@ use watertight_mapi::rop::folder::{
     HardDeleteMessagesRequest, MoveCopyMessagesRequest, MoveFolderRequest, MovedResponse, OpenFolderRequest,
     PartialCompletionResponse,
 };
-use watertight_mapi::rop::message::SetReadFlagsRequest;
+use watertight_mapi::rop::message::{GetMessageStatusRequest, SetMessageStatusRequest, SetReadFlagsRequest};
 use watertight_mapi::rop::{Request, RequestBody, ResponseBody};
 use watertight_mapi::{Fid, MapiCode, Mid};
 
@@ -372,11 +372,39 @@ impl Folder {
         Ok(all)
     }
 
+    /// The status of a message of this folder — [MS-OXCMSG] 2.2.3.9 RopGetMessageStatus.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    #[doc(alias = "GetMessageStatus")]
+    pub async fn message_status(&self, id: Mid) -> Result<u32, Error> {
+        let mut batch = Batch::on(self.handle().raw());
+        let at = batch.push(0, RequestBody::GetMessageStatus(GetMessageStatusRequest { message_id: id }))?;
+        let mut answers = batch.ask(&self.logon().requester).await?;
+        Ok(body!(answers, at, SetMessageStatus)?.status_flags)
+    }
+
+    /// Sets those bits of a message's status that are in `mask`; returns the status that the server answers (what it was
+    /// before, by the document) — [MS-OXCMSG] 2.2.3.8
+    /// RopSetMessageStatus.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    #[doc(alias = "SetMessageStatus")]
+    pub async fn set_message_status(&self, id: Mid, status: u32, mask: u32) -> Result<u32, Error> {
+        let mut batch = Batch::on(self.handle().raw());
+        let request = SetMessageStatusRequest { message_id: id, status_flags: status, status_mask: mask };
+        let at = batch.push(0, RequestBody::SetMessageStatus(request))?;
+        let mut answers = batch.ask(&self.logon().requester).await?;
+        Ok(body!(answers, at, SetMessageStatus)?.status_flags)
+    }
+
     async fn partly_to(
         &self,
         request: impl FnOnce(u8) -> RequestBody,
         to: &Self,
     ) -> Result<Completion, Error> {
+        self.on().with(to.on())?;
         // Source and destination are one place of the table when they are one object.
         let dest_index = u8::from(self.handle().raw() != to.handle().raw());
         self.partly(request(dest_index), Some(to.handle().raw())).await

@@ -133,6 +133,7 @@ pub(crate) const fn code(error: &Error) -> MapiCode {
             | SetupError::PlainHttp { .. }
             | SetupError::UserName
             | SetupError::NoWireForm(_)
+            | SetupError::OtherLogon
             | SetupError::Source { .. },
         ) => {
             MapiCode::InvalidParameter

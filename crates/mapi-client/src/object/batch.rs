@@ -1,7 +1,7 @@
 //! ROPs that travel in one Execute, and their answers, each checked against what was asked.
 
 use watertight_mapi::rop::{
-    INVALID_HANDLE, Request, RequestBody, Response, ResponseBody, RopBuffer, RopResponse,
+    INVALID_HANDLE, Request, RequestBody, Response, ResponseBody, RopBuffer, RopId, RopResponse,
 };
 use watertight_mapi::{MapiCode, PropTag};
 use watertight_wire::Wire;
@@ -239,7 +239,12 @@ pub(crate) use body;
 /// Whether a response answers that ROP.
 fn check(rop: &Rop, response: &RopResponse) -> Result<(), Error> {
     let name = rop.request.body.name();
-    if response.id != rop.request.id() {
+    // RopGetMessageStatus is answered under the name of the ROP that sets it — [MS-OXCROPS] 2.2.6.9.2.
+    let answers = match rop.request.id() {
+        RopId::GetMessageStatus => RopId::SetMessageStatus,
+        id => id,
+    };
+    if response.id != answers {
         let what = format!("{name} was answered by {}", response.id);
         return Err(ProtocolError::Unexpected(what).into());
     }

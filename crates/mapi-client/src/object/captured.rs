@@ -364,6 +364,29 @@ async fn the_folders_of_the_captures() {
     captured.end();
 }
 
+/// Exchange 190 of group 04: RopSetMessageStatus and RopGetMessageStatus.
+#[tokio::test]
+async fn the_status_of_a_message() {
+    let logon = script::logon(|requests, mut handles| {
+        let rops = match &requests[0].body {
+            RequestBody::OpenFolder(body) => {
+                handles[1] = 9;
+                let answer = OpenFolderResponse { has_rules: false.into(), ghosted: Maybe(None) };
+                let answer = RopResponse::success(body.output_index, ResponseBody::OpenFolder(answer));
+                script::bytes(&[Response::Rop(answer)])
+            }
+            RequestBody::SetMessageStatus(_) | RequestBody::GetMessageStatus(_) => {
+                vec![0x20, 0, 0, 0, 0, 0, 2, 0, 0, 0]
+            }
+            other => panic!("{other:?}"),
+        };
+        Ok((vec![rops], handles))
+    });
+    let folder = Folder::open(&logon, fid(9)).await.unwrap();
+    assert_eq!(folder.set_message_status(Mid::from_u64(5), 2, 2).await.unwrap(), 2);
+    assert_eq!(folder.message_status(Mid::from_u64(5)).await.unwrap(), 2);
+}
+
 #[tokio::test]
 async fn the_appointment_of_the_captures() {
     let captured = Captured::group("07", &[704, 705, 707, 708, 709, 710, 714]);

@@ -1,6 +1,7 @@
 //! Properties of open objects — [MS-OXCPRPT].
 
 use std::fmt;
+use std::sync::Arc;
 
 use watertight_mapi::prop::wire::{CellValue, PropertyRow, TaggedPropertyValue};
 use watertight_mapi::prop::{LargeValue, Prop, PropBag, PropData};
@@ -30,6 +31,17 @@ pub(crate) const MAX_VALUES: usize = MAX_BYTES - 1000;
 pub(crate) struct On<'a> {
     pub(crate) logon: &'a Logon,
     pub(crate) handle: u32,
+}
+
+impl On<'_> {
+    /// Whether something can go from here to there: a handle means something in its own session only.
+    pub(crate) fn with(self, other: Self) -> Result<(), Error> {
+        if Arc::ptr_eq(&self.logon.inner, &other.logon.inner) {
+            Ok(())
+        } else {
+            Err(SetupError::OtherLogon.into())
+        }
+    }
 }
 
 /// A property that could not be set, removed or copied — [MS-OXCDATA] 2.7 PropertyProblem.
@@ -310,6 +322,7 @@ pub(crate) async fn copy_to(
     except: &[PropTag],
     sub_objects: bool,
 ) -> Result<Vec<Problem>, Error> {
+    from.with(to)?;
     let mut batch = Batch::on(from.handle);
     let dest_index = batch.object(to.handle);
     let request = CopyToRequest {
@@ -325,6 +338,7 @@ pub(crate) async fn copy_to(
 }
 
 pub(crate) async fn copy_props(from: On<'_>, to: On<'_>, tags: &[PropTag]) -> Result<Vec<Problem>, Error> {
+    from.with(to)?;
     let mut batch = Batch::on(from.handle);
     let dest_index = batch.object(to.handle);
     let request = CopyPropertiesRequest {

@@ -167,3 +167,29 @@ async fn whoever_comes_second_is_told() {
     session.disconnect().await.unwrap();
     bed.end().await;
 }
+
+/// A handle of one session means something else in another.
+#[tokio::test]
+async fn nothing_goes_from_one_session_to_another() {
+    let bed = Bed::new().await;
+    let (session, one) = logon(&bed).await;
+    let (other, two) = logon(&bed).await;
+    let (here, there) = (one.inbox().await.unwrap(), two.ipm_subtree().await.unwrap());
+    fill(&here, &["x"], Associated::No).await;
+    let mut message = here.create_message(Associated::No).await.unwrap();
+    let id = message.save().await.unwrap();
+    let foreign = two.inbox().await.unwrap().create_message(Associated::No).await.unwrap();
+    let errors = [
+        here.transfer_messages(&[id], &there, Transfer::Copy).await.map(drop).unwrap_err(),
+        here.transfer_folder(there.id(), &there, "y", Transfer::Copy).await.map(drop).unwrap_err(),
+        message.copy_to(&foreign, &[], true).await.map(drop).unwrap_err(),
+        message.copy_props(&foreign, &[tags::SUBJECT]).await.map(drop).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, Error::Setup(watertight_mapi_client::SetupError::OtherLogon)), "{error}");
+    }
+    drop((message, foreign, here, there, one, two));
+    session.disconnect().await.unwrap();
+    other.disconnect().await.unwrap();
+    bed.end().await;
+}

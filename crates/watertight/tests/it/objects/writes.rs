@@ -54,7 +54,7 @@ fn small(n: usize) -> NewMessage {
             ],
             attachments: vec![Attachment { number: 0, props: data, embedded: None }],
         },
-        read: n % 2 == 0,
+        read: n.is_multiple_of(2),
         ..NewMessage::default()
     }
 }
