@@ -263,7 +263,7 @@ impl Actor {
 
     /// Releases what is waiting for it. When the server cannot do that now, as many more are waited for.
     async fn flush(&mut self) {
-        if self.stage != Stage::Connected {
+        if self.stage != Stage::Connected || self.commands.is_closed() {
             // The end of the session releases them.
             self.released.clear();
             return;

@@ -227,3 +227,23 @@ async fn tasks_share_a_session() {
     session.disconnect().await.unwrap();
     bed.end().await;
 }
+
+/// A session that ends with a thousand open objects says so once.
+#[tokio::test]
+async fn the_end_of_a_session_is_one_request() {
+    let bed = Bed::new().await;
+    let (session, logon) = logon(&bed).await;
+    let inbox = logon.special_folder(SpecialFolder::Inbox);
+    let mut folders = Vec::new();
+    for _ in 0..1000 {
+        folders.push(logon.open_folder(inbox).await.unwrap());
+    }
+    let before = bed.connector.traffic().requests;
+    drop(session);
+    drop((folders, logon));
+    bed.connector.idle().await;
+    let requests = bed.connector.traffic().requests - before;
+    assert!(requests <= 1, "{requests} requests");
+    assert_eq!(server_objects(&bed), 0);
+    bed.end().await;
+}
