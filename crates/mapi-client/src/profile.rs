@@ -43,8 +43,8 @@ pub struct Profile {
     pub secret: Option<Secret>,
 }
 
-/// Where a password is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a password is. A command does not show: people write passwords into them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Secret {
     /// On the first line of this file, which nobody else may read or write.
@@ -166,6 +166,15 @@ impl Profiles {
         match &*self.0 {
             Source::File { path, .. } => Some(path),
             Source::Given(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Command(_) => f.write_str("Command"),
         }
     }
 }

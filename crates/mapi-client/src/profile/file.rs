@@ -180,6 +180,7 @@ mod tests {
         assert_eq!(work.tls_ca.as_deref(), Some(Path::new("/ca.pem")));
         let home = set.get("at home").unwrap();
         assert_eq!((&home.user, &home.secret), (&None, &Some(Secret::Command("pass x".to_owned()))));
+        assert!(!format!("{set:?}").contains("pass x"), "a command may hold the secret itself");
         let error = set.get("play").unwrap_err();
         assert_eq!(error.code(), MapiCode::NotFound);
         assert!(error.to_string().contains("there is at home, work"), "{error}");

@@ -180,3 +180,22 @@ async fn others_get_none_of_them() {
     assert_eq!(replay.counts().connections_ever, 2);
     assert_eq!(ledger.held(), 0);
 }
+
+/// Many at once, on many threads: no more connections than there were ever sessions at one time, and none left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_share_a_few_connections() {
+    let bench = Bench::with(Options { kept_connections: 16, ..options() });
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let (connector, dn) = (bench.connector.clone(), bench.dn.clone());
+            tokio::spawn(async move { sessions(&connector, &dn, 40).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let counts = bench.replay.counts();
+    assert_eq!((counts.sessions_ever, counts.sessions), (640, 0));
+    assert!(counts.connections_ever <= 16, "{counts:?}");
+    bench.assert_nothing_left().await;
+}
