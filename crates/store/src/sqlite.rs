@@ -211,6 +211,14 @@ impl Shared {
         Ok(core)
     }
 
+    /// The mailbox, if it is open and nobody is just opening or closing one.
+    fn core_now(&self, mailbox: Guid) -> Option<Arc<Core>> {
+        let mut open = self.open.try_lock().ok()?;
+        let core = open.get(&mailbox)?;
+        core.used.store(true, Ordering::Relaxed);
+        Some(Arc::clone(core))
+    }
+
     /// Closes the mailboxes that were not used since the last time.
     fn close_unused(&self) {
         let mut open = locked(&self.open);
@@ -268,18 +276,24 @@ impl SqliteStore {
         let shared = Arc::clone(&self.0);
         self.0.pool.run(move || f(&shared)).await
     }
+
+    /// The account whose column has that value.
+    async fn find(&self, column: &'static str, key: String) -> StoreResult<Option<Account>> {
+        match self.0.directory.find_now(column, &key) {
+            Some(found) => found,
+            None => self.run(move |shared| shared.directory.find(column, &key)).await,
+        }
+    }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn account(&self, name: &str) -> StoreResult<Option<Account>> {
-        let key = crate::account::key(name);
-        self.run(move |shared| shared.directory.find("key", &key)).await
+        self.find("key", crate::account::key(name)).await
     }
 
     async fn account_by_dn(&self, legacy_dn: &str) -> StoreResult<Option<Account>> {
-        let key = crate::account::key(legacy_dn);
-        self.run(move |shared| shared.directory.find("dn_key", &key)).await
+        self.find("dn_key", crate::account::key(legacy_dn)).await
     }
 
     async fn accounts(&self, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<Account>> {
@@ -312,8 +326,11 @@ impl Store for SqliteStore {
     }
 
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {
-        let info = self.run(move |shared| Ok(shared.core(mailbox_guid)?.info.clone())).await?;
-        Ok(Arc::new(SqliteMailbox::new(Arc::clone(&self.0), Arc::new(info))))
+        let core = match self.0.core_now(mailbox_guid) {
+            Some(core) => core,
+            None => self.run(move |shared| shared.core(mailbox_guid)).await?,
+        };
+        Ok(Arc::new(SqliteMailbox::new(Arc::clone(&self.0), Arc::clone(&core.info))))
     }
 
     async fn rest(&self) {

@@ -1,9 +1,14 @@
 //! The mailbox server endpoint — [MS-OXCMAPIHTTP] 2.2.4, 3.2.5.
 
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::extract::Request;
 use axum::response::Response;
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use watertight_mapi::MapiCode;
 use watertight_mapi::http::auxiliary::{self, Block};
@@ -60,7 +65,7 @@ pub(super) async fn answer(front: &Arc<Front>, account: Account, request: Reques
     };
     let accepted = match head.request_type {
         RequestType::Connect => connect(front, &account, &head, &body).await,
-        RequestType::Execute => execute(front, &account, &head, &body),
+        RequestType::Execute => execute(front, &account, &head, &body).await,
         RequestType::Disconnect => disconnect(front, &account, &head, &body),
         RequestType::NotificationWait => notification_wait(front, &account, &head, &body),
         RequestType::Ping => ping(front, &account, &head),
@@ -196,7 +201,12 @@ fn check_auxiliary(field: &[u8]) -> Result<(), MapiCode> {
     auxiliary::read(field).map(drop).map_err(|_| MapiCode::RpcFormat)
 }
 
-fn execute(front: &Arc<Front>, account: &Account, head: &Head, body: &[u8]) -> Result<Accepted, Refusal> {
+async fn execute(
+    front: &Arc<Front>,
+    account: &Account,
+    head: &Head,
+    body: &[u8],
+) -> Result<Accepted, Refusal> {
     let context = find(front, account, head)?;
     let sequence = head.sequence.as_deref().ok_or(NO_SEQUENCE)?;
     let request = ExecuteRequest::from_bytes(body).map_err(|_| BAD_BODY)?;
@@ -205,8 +215,7 @@ fn execute(front: &Arc<Front>, account: &Account, head: &Head, body: &[u8]) -> R
     drop(context);
     let (sender, work) = oneshot::channel();
     let running = front.running.clone();
-    // A task of its own, so that ROPs run to their end and the claim is given back also when the client has gone.
-    tokio::spawn(async move {
+    let mut rops = Box::pin(async move {
         let _running = running;
         let answer = match claim.session().await.as_mut() {
             Some(session) => run(session, &request).await,
@@ -218,6 +227,13 @@ fn execute(front: &Arc<Front>, account: &Account, head: &Head, body: &[u8]) -> R
             let _ = sender.send(bytes);
         }
     });
+    // Many ROPs need not wait for anything: then the whole answer is there now, and goes out in one piece.
+    let mut first = AssertUnwindSafe(&mut rops).catch_unwind();
+    let now = poll_fn(|cx| Poll::Ready(Pin::new(&mut first).poll(cx))).await;
+    if now.is_pending() {
+        // A task of its own, so that ROPs run to their end and the claim is given back also when the client has gone.
+        tokio::spawn(rops);
+    }
     Ok(Accepted { cookies, work })
 }
 

@@ -75,7 +75,7 @@ impl From<Failure> for StoreError {
 
 /// An open mailbox.
 pub(super) struct Core {
-    pub(super) info: MailboxInfo,
+    pub(super) info: Arc<MailboxInfo>,
     pub(super) instance: i64,
     path: std::path::PathBuf,
     connections: Kind,
@@ -113,7 +113,7 @@ impl Core {
         meta::more_names(&writer.sql, &mut names)?;
         large::remove_orphans(&writer.sql, instance)?;
         Ok(Self {
-            info,
+            info: Arc::new(info),
             instance: instance.number,
             path: path.to_owned(),
             connections: kinds.connections.clone(),
