@@ -113,6 +113,13 @@ impl Authenticator {
         Self { patience: most.min(REMEMBERED_FOR), ..self }
     }
 
+    /// Waits until no password hash is computed any more.
+    pub async fn idle(&self) {
+        let all = u32::try_from(HASHES_AT_ONCE).unwrap_or(u32::MAX);
+        // It is never closed, so that there is no error.
+        let _ = self.hashing.acquire_many(all).await;
+    }
+
     /// Forgets what need not be remembered any more.
     pub fn sweep(&self) {
         let now = self.clock.now();

@@ -11,6 +11,7 @@ mod names;
 mod object;
 mod property;
 mod recipient;
+mod status;
 mod stream;
 mod sync;
 mod table;

@@ -228,6 +228,9 @@ impl Server {
         // The sweeper's share of the front is gone when it has ended.
         let _ = sweeper.await;
         front.contexts.clear();
+        if tokio::time::timeout(config.grace, front.auth.idle()).await.is_err() {
+            tracing::warn!("passwords are still checked");
+        }
         drop(front);
         // The last task that runs ROPs drops the last sender.
         if tokio::time::timeout(config.grace, running.recv()).await.is_err() {

@@ -238,6 +238,13 @@ pub trait Mailbox: Send + Sync {
     /// state changes get a new read change number; returns how many.
     async fn set_read(&self, folder: FolderId, ids: &[MessageId], read: bool) -> StoreResult<u32>;
 
+    /// Sets those bits of PidTagMessageStatus that are in `mask` as they are in `status`; returns what it was. Nothing
+    /// else of the message changes, neither its change number.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for the message in the folder.
+    async fn set_status(&self, folder: FolderId, id: MessageId, status: u32, mask: u32) -> StoreResult<u32>;
+
     /// The ids of all messages of a kind in the folder now (none that is deleted). Shared until the folder changes.
     async fn message_ids(&self, folder: FolderId, kind: ItemKind) -> StoreResult<Arc<GlobSet>>;
 

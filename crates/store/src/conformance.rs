@@ -63,6 +63,7 @@ on_every_store! {
     content::a_small_message_in_a_deep_one,
     messages::a_new_message_has_a_head,
     messages::versions_and_conflicts,
+    messages::a_status_changes_nothing_else,
     messages::one_bad_message_saves_none,
     messages::given_ids,
     messages::soft_and_hard_deletion,

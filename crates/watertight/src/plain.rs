@@ -106,6 +106,7 @@ forward! {
     fn delete_messages(&self, folder: FolderId, ids: &[MessageId], hard: bool) -> StoreResult<Outcome>;
     fn move_copy(&self, job: MoveCopy) -> StoreResult<Vec<Option<MessageHead>>>;
     fn set_read(&self, folder: FolderId, ids: &[MessageId], read: bool) -> StoreResult<u32>;
+    fn set_status(&self, folder: FolderId, id: MessageId, status: u32, mask: u32) -> StoreResult<u32>;
     fn message_ids(&self, folder: FolderId, kind: ItemKind) -> StoreResult<Arc<GlobSet>>;
     fn deleted_ids(&self, folder: FolderId, ids: &GlobSet) -> StoreResult<Deleted>;
     fn changes_total(&self, folder: FolderId, kind: ItemKind, seen: &GlobSet) -> StoreResult<(u32, u64)>;

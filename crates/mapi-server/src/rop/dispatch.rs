@@ -78,6 +78,8 @@ impl Session {
                 self.rop_save_changes_message(request, handle, body).await
             }
             B::SetMessageReadFlag(body) => self.rop_set_message_read_flag(request, handle, body).await,
+            B::SetMessageStatus(body) => self.rop_set_message_status(request, handle, body).await,
+            B::GetMessageStatus(body) => self.rop_get_message_status(request, handle, body).await,
             B::ModifyRecipients(body) => self.rop_modify_recipients(request, handle, body),
             B::RemoveAllRecipients(_) => self.rop_remove_all_recipients(request, handle),
             B::ReadRecipients(body) => self.rop_read_recipients(request, handle, body, limit),

@@ -78,6 +78,7 @@ tags! {
     DISPLAY_TO PidTagDisplayTo 0x0E04 Unicode;
     MESSAGE_DELIVERY_TIME PidTagMessageDeliveryTime 0x0E06 Time;
     MESSAGE_FLAGS PidTagMessageFlags 0x0E07 I32;
+    MESSAGE_STATUS PidTagMessageStatus 0x0E17 I32;
     MESSAGE_SIZE PidTagMessageSize 0x0E08 I32;
     MESSAGE_SIZE_EXTENDED PidTagMessageSizeExtended 0x0E08 I64;
     PARENT_ENTRY_ID PidTagParentEntryId 0x0E09 Binary;

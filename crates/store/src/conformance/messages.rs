@@ -50,6 +50,29 @@ pub(super) async fn a_new_message_has_a_head(store: Arc<impl Store + 'static>) {
     assert_ne!(other.content.props.binary(tags::SEARCH_KEY).unwrap(), key);
 }
 
+pub(super) async fn a_status_changes_nothing_else(store: Arc<impl Store + 'static>) {
+    let mailbox = mailbox(&store).await;
+    let inbox = mailbox.special(SpecialFolder::Inbox);
+    let head = filled(&mailbox, 1).await.remove(0);
+    let version = mailbox.version().await.unwrap();
+    assert_eq!(mailbox.set_status(inbox, head.id, 0x3000, 0x1000).await.unwrap(), 0);
+    assert_ne!(mailbox.version().await.unwrap(), version);
+    assert_eq!(mailbox.set_status(inbox, head.id, 0x2000, 0x3000).await.unwrap(), 0x1000);
+    let version = mailbox.version().await.unwrap();
+    assert_eq!(mailbox.set_status(inbox, head.id, 0xffff_ffff, 0).await.unwrap(), 0x2000);
+    assert_eq!(mailbox.version().await.unwrap(), version, "nothing changed");
+    let now = mailbox.message(head.id, false).await.unwrap();
+    assert_eq!(now.content.props.int(tags::MESSAGE_STATUS), Some(0x2000));
+    let size = now.head.size;
+    assert_eq!(now.head, watertight_mapi::store::MessageHead { size, ..head.clone() });
+    assert_eq!(counts(&mailbox, inbox).await.bytes, size);
+    let elsewhere = mailbox.special(SpecialFolder::Drafts);
+    for (folder, id) in [(elsewhere, head.id), (inbox, watertight_mapi::store::MessageId(counter(1)))] {
+        let refused = mailbox.set_status(folder, id, 1, 1).await;
+        assert!(matches!(refused, Err(StoreError::NotFound("message"))), "{refused:?}");
+    }
+}
+
 pub(super) async fn versions_and_conflicts(store: Arc<impl Store + 'static>) {
     let mailbox = mailbox(&store).await;
     let head = filled(&mailbox, 1).await.remove(0);

@@ -221,6 +221,10 @@ impl Mailbox for MemoryMailbox {
         self.state().set_read(folder, ids, read)
     }
 
+    async fn set_status(&self, folder: FolderId, id: MessageId, status: u32, mask: u32) -> StoreResult<u32> {
+        self.state().set_status(folder, id, status, mask)
+    }
+
     async fn message_ids(&self, folder: FolderId, kind: ItemKind) -> StoreResult<Arc<GlobSet>> {
         let state = self.state();
         state.folder(folder, false)?;

@@ -261,6 +261,27 @@ impl State {
         Ok(changed)
     }
 
+    pub(super) fn set_status(
+        &mut self,
+        folder: FolderId,
+        id: MessageId,
+        status: u32,
+        mask: u32,
+    ) -> StoreResult<u32> {
+        let found = self.messages.get_mut(&id.0.value());
+        let stored = found.filter(|m| m.head.folder == folder && !m.head.deleted);
+        let stored = stored.ok_or(StoreError::NotFound("message"))?;
+        let old = stored.content.props.int(tags::MESSAGE_STATUS).unwrap_or(0).cast_unsigned();
+        let new = (old & !mask) | (status & mask);
+        if new != old {
+            let content = Arc::make_mut(&mut stored.content);
+            content.props.set(tags::MESSAGE_STATUS, new.cast_signed());
+            stored.head.size = content::size(content);
+            self.touch();
+        }
+        Ok(old)
+    }
+
     pub(super) fn create_large(&mut self) -> u64 {
         let id = self.next_large();
         let staged = Some(self.staged.enter());

@@ -302,6 +302,10 @@ impl Mailbox for SqliteMailbox {
         self.write(move |tx| tx.set_read(folder, &ids, read)).await
     }
 
+    async fn set_status(&self, folder: FolderId, id: MessageId, status: u32, mask: u32) -> StoreResult<u32> {
+        self.write(move |tx| tx.set_status(folder, id, status, mask)).await
+    }
+
     async fn message_ids(&self, folder: FolderId, kind: ItemKind) -> StoreResult<Arc<GlobSet>> {
         self.read(move |core, sql| {
             let snapshot = sql.unchecked_transaction().doing("reading a folder")?;

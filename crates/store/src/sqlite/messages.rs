@@ -352,6 +352,33 @@ impl WriteTx<'_> {
         Ok(heads)
     }
 
+    /// [`Mailbox::set_status`](watertight_mapi::store::Mailbox::set_status).
+    pub(super) fn set_status(
+        &mut self,
+        folder: FolderId,
+        id: MessageId,
+        status: u32,
+        mask: u32,
+    ) -> StoreResult<u32> {
+        let found = MessageRow::find(self.sql, id)?.filter(|m| m.folder == int(folder.0) && !m.deleted);
+        let mut row = found.ok_or(StoreError::NotFound("message"))?;
+        let mut content = changes::content(self.sql, &self.names, row.id)?;
+        let old = content.props.int(tags::MESSAGE_STATUS).unwrap_or(0).cast_unsigned();
+        let new = (old & !mask) | (status & mask);
+        if new != old {
+            let mut deltas = Deltas::default();
+            deltas.count(&row, -1);
+            content.props.set(tags::MESSAGE_STATUS, new.cast_signed());
+            row.size = content::size(&content).cast_signed();
+            row.put(self.sql)?;
+            self.put_content(row.id, &content)?;
+            deltas.count(&row, 1);
+            deltas.apply(self)?;
+            self.touch();
+        }
+        Ok(old)
+    }
+
     /// [`Mailbox::set_read`](watertight_mapi::store::Mailbox::set_read).
     pub(super) fn set_read(&mut self, folder: FolderId, ids: &[MessageId], read: bool) -> StoreResult<u32> {
         FolderRow::find(self.sql, folder, false)?;

@@ -107,8 +107,9 @@ async fn what_does_not_fit_comes_back_undone() {
 async fn other_rops_are_answered_and_reserved_ones_fail_the_request() {
     let mut client = Client::new().await;
     let (logon, _) = client.logon().await;
+    assert_eq!(client.refused(logon, B::GetAddressTypes(Default::default())).await, MapiCode::NotSupported);
     let status = B::GetMessageStatus(GetMessageStatusRequest { message_id: Default::default() });
-    assert_eq!(client.refused(logon, status).await, MapiCode::NotSupported);
+    assert_eq!(client.refused(logon, status).await, MapiCode::NullObject, "the object is no folder");
     let never = B::GetStoreState(Default::default());
     assert_eq!(client.refused(12_345, never.clone()).await, MapiCode::NullObject);
     let out_of_the_table = Request::new(9, never);
