@@ -25,15 +25,15 @@ pub fn soak() -> Result<()> {
     // Two at a time, as there are two processors at least: twenty runs in all.
     for how in CLEAN {
         for _ in 0..2 {
-            both(
-                &["logon", "--iterations", "1000", "--how", how],
-                &["ics", "--iterations", "100", "--how", how],
-            )?;
+            let clean = |scenario, iterations| {
+                move || one(&[scenario, "--iterations", iterations, "--how", how], true).map(drop)
+            };
+            both(clean("logon", "1000"), clean("ics", "60"))?;
         }
     }
-    for place in ["worker", "server"] {
-        planted("logon", "6000", place)?;
-        planted("ics", "500", place)?;
+    for (scenario, iterations) in [("logon", "6000"), ("ics", "500")] {
+        let in_place = |place| move || planted(scenario, iterations, place);
+        both(in_place("worker"), in_place("server"))?;
     }
     println!(
         "\nsoak: flat where it is flat, and every planted leak found ({:.0} s)",
@@ -42,13 +42,13 @@ pub fn soak() -> Result<()> {
     Ok(())
 }
 
-/// Two clean runs at one time.
-fn both(a: &[&str], b: &[&str]) -> Result<()> {
+/// Two at one time.
+fn both(a: impl FnOnce() -> Result<()>, b: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     std::thread::scope(|scope| {
-        let other = scope.spawn(|| one(b, true));
-        let first = one(a, true);
+        let other = scope.spawn(b);
+        let first = a();
         let other = other.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
-        first.and(other).map(drop)
+        first.and(other)
     })
 }
 
