@@ -236,7 +236,7 @@ fn value(n: f64, of_bytes: bool) -> String {
 
 /// Bytes with as many digits as tell neighbours on an axis apart.
 fn exact_bytes(n: f64) -> String {
-    if n >= 1_048_576.0 && n < 104_857_600.0 && (n / 1_048_576.0 * 10.0).fract() != 0.0 {
+    if (1_048_576.0..104_857_600.0).contains(&n) && (n / 1_048_576.0 * 10.0).fract() != 0.0 {
         return format!("{:.2} MiB", n / 1_048_576.0);
     }
     bytes(n).replace(".0 ", " ")

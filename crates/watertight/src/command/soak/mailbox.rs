@@ -52,7 +52,7 @@ fn item(number: u32) -> Item {
         number % 60,
     );
     let plain = "Content-Type: text/plain; charset=utf-8\r\n\r\n";
-    let mail = if number % 10 == 0 {
+    let mail = if number.is_multiple_of(10) {
         format!(
             "{head}Content-Type: multipart/mixed; boundary=\"parts\"\r\n\r\n--parts\r\n{plain}{body}\r\n--parts\r\n\
              Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: attachment; filename=\"{number}.txt\"\r\n\r\n\
@@ -66,7 +66,7 @@ fn item(number: u32) -> Item {
         folder: vec!["Inbox".into()],
         place: format!("message {number}"),
         bytes: Bytes::Here(mail.into_bytes()),
-        flags: Flags { seen: number % 3 == 0, ..Flags::default() },
+        flags: Flags { seen: number.is_multiple_of(3), ..Flags::default() },
         delivered: None,
     }
 }

@@ -159,11 +159,7 @@ async fn work(input: &mut UnboundedReceiver<String>, remove_after: &mut Option<u
                 Some(actor) => actor.rest().await,
                 None => Ok(()),
             };
-            answer(
-                &rested
-                    .as_ref()
-                    .map_or_else(|error| Answer::from(error), |()| Answer::Operations(operations)),
-            )?;
+            answer(&rested.as_ref().map_or_else(Answer::from, |()| Answer::Operations(operations)))?;
             continue;
         }
         let count: Option<u64> = line.strip_prefix("run ").and_then(|n| n.parse().ok());
