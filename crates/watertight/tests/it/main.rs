@@ -21,8 +21,9 @@ mod objects;
 #[cfg(test)]
 mod peer_python;
 #[cfg(test)]
-mod soak;
 mod peer_python_module;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod volume;
 
