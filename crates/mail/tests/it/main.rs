@@ -7,6 +7,8 @@ mod changes;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod folders;
 #[cfg(test)]
 mod kit;
