@@ -145,24 +145,16 @@ pub(crate) fn prop_value(object: &Bound<'_, PyAny>, ty: PropType) -> PyResult<Pr
         PropType::ServerId => PropValue::ServerId(bytes(object).ok_or_else(wrong)?),
         PropType::Time => PropValue::Time(to_filetime(timestamp(object)?)),
         PropType::Guid => PropValue::Guid(guid(object)?),
-        PropType::MvUnicode => PropValue::MvUnicode(
-            items!().map(|item| Ok(item?.extract::<String>()?)).collect::<PyResult<_>>()?,
-        ),
+        PropType::MvUnicode => {
+            PropValue::MvUnicode(items!().map(|item| item?.extract::<String>()).collect::<PyResult<_>>()?)
+        }
         PropType::MvBinary => PropValue::MvBinary(
             items!().map(|item| bytes(&item?).ok_or_else(wrong)).collect::<PyResult<_>>()?,
         ),
-        PropType::MvI16 => {
-            PropValue::MvI16(items!().map(|item| Ok(item?.extract()?)).collect::<PyResult<_>>()?)
-        }
-        PropType::MvI32 => {
-            PropValue::MvI32(items!().map(|item| Ok(item?.extract()?)).collect::<PyResult<_>>()?)
-        }
-        PropType::MvI64 => {
-            PropValue::MvI64(items!().map(|item| Ok(item?.extract()?)).collect::<PyResult<_>>()?)
-        }
-        PropType::MvF64 => {
-            PropValue::MvF64(items!().map(|item| Ok(item?.extract()?)).collect::<PyResult<_>>()?)
-        }
+        PropType::MvI16 => PropValue::MvI16(items!().map(|item| item?.extract()).collect::<PyResult<_>>()?),
+        PropType::MvI32 => PropValue::MvI32(items!().map(|item| item?.extract()).collect::<PyResult<_>>()?),
+        PropType::MvI64 => PropValue::MvI64(items!().map(|item| item?.extract()).collect::<PyResult<_>>()?),
+        PropType::MvF64 => PropValue::MvF64(items!().map(|item| item?.extract()).collect::<PyResult<_>>()?),
         PropType::MvTime => PropValue::MvTime(
             items!().map(|item| Ok(to_filetime(timestamp(&item?)?))).collect::<PyResult<_>>()?,
         ),
@@ -261,7 +253,7 @@ pub(crate) fn mail(object: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
         return Ok(bytes);
     }
     if let Ok(made) = object.call_method0("as_bytes") {
-        return Ok(made.extract()?);
+        return made.extract();
     }
     Err(PyTypeError::new_err("a mail is bytes or an email.message.EmailMessage"))
 }

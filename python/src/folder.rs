@@ -21,6 +21,9 @@ where
     wait(py, &engine, future)
 }
 
+/// A condition of [`Folder::search`] about a text.
+type Condition = fn(Query, &str) -> Query;
+
 /// A folder. Iterating over it gives its messages, the newest first.
 ///
 /// >>> inbox = s.inbox
@@ -100,7 +103,7 @@ impl Folder {
         oldest_first: bool,
     ) -> PyResult<Messages> {
         let mut query = Query::new();
-        let texts: [(Option<&str>, fn(Query, &str) -> Query); 5] = [
+        let texts: [(Option<&str>, Condition); 5] = [
             (subject, Query::subject),
             (sender, Query::sender),
             (recipient, Query::recipient),

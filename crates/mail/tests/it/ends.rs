@@ -10,7 +10,7 @@ const TEN_THOUSAND: usize = 10_000;
 
 /// Polls once, or to the end.
 async fn some<F: Future>(n: usize, future: F) {
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         let _ = tokio::time::timeout(Duration::ZERO, future).await;
     } else {
         future.await;
