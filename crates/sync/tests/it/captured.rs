@@ -322,6 +322,8 @@ async fn exported(
     let state = exporter.update_state().unwrap();
     drop((exporter, logon));
     session.disconnect().await.unwrap();
+    // The connection would be kept for the next session.
+    connector.idle().await;
     assert_eq!(bench.ledger.held(), 0, "{}", bench.ledger.inspect());
     assert_eq!(bench.replay.quiet().handles, 0);
     state
