@@ -59,9 +59,7 @@ fn the_module_does_what_its_tests_say() {
         mypy
     };
     done(
-        mypy()
-            .args(["mypy.stubtest", "watertight", "--allowlist"])
-            .arg(source.join("tests/stubtest.allow")),
+        mypy().args(["mypy.stubtest", "watertight", "--allowlist"]).arg(source.join("tests/stubtest.allow")),
     );
     let examples = std::fs::read_dir(source.join("examples")).unwrap().map(|entry| entry.unwrap().path());
     let examples = examples.filter(|path| path.extension().is_some_and(|extension| extension == "py"));
