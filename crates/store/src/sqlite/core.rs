@@ -148,8 +148,9 @@ impl Core {
         result
     }
 
-    /// Gives back the memory of pages that are only remembered.
+    /// Gives back the memory of what is only remembered: sets of ids, and pages.
     pub(super) fn release_memory(&self) -> StoreResult<()> {
+        locked(&self.sets).clear();
         shrink(&locked(&self.writer))?;
         locked(&self.readers).iter().try_for_each(shrink)
     }
