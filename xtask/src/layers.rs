@@ -12,7 +12,9 @@ use crate::metadata::{Kind, Metadata};
 const TIERS: &[(&str, u8, &str)] = &[
     ("watertight-wire", 0, "0"),
     ("watertight-ledger", 0, "0"),
+    ("watertight-macros", 0, "0"),
     ("watertight-mapi", 1, "1"),
+    ("watertight-dcerpc", 1, "1"),
     ("watertight-store", 2, "2a"),
     ("watertight-mapi-mime", 2, "2a"),
     ("watertight-soak", 2, "2a"),
