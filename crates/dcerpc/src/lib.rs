@@ -5,6 +5,12 @@
 
 extern crate self as watertight_dcerpc;
 
+pub mod binding;
+mod fault;
+pub mod interface;
 pub mod ndr;
+pub mod pdu;
+pub mod tower;
 
+pub use fault::FaultStatus;
 pub use watertight_wire::{Guid, WireError, WireErrorKind};

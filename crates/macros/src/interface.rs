@@ -76,7 +76,7 @@ struct Method {
     opnum: u16,
     parameters: Vec<Parameter>,
     /// Whether the server wants to know who calls.
-    caller: bool,
+    caller: Option<syn::PatType>,
     result: Option<Type>,
     docs: Vec<syn::Attribute>,
     receiver: FnArg,
@@ -92,7 +92,7 @@ impl Method {
             Some(receiver @ FnArg::Receiver(_)) => receiver.clone(),
             _ => return Err(syn::Error::new_spanned(&item.sig, "a method has &self or &mut self")),
         };
-        let (mut caller, mut parameters) = (false, Vec::new());
+        let (mut caller, mut parameters) = (None, Vec::new());
         for input in inputs {
             let FnArg::Typed(typed) = input else { continue };
             let Pat::Ident(pattern) = &*typed.pat else {
@@ -101,7 +101,7 @@ impl Method {
             let attributes = Attributes::parse(&typed.attrs)?;
             let (ty, input, output) = match &*typed.ty {
                 Type::Reference(reference) if reference.mutability.is_none() => {
-                    caller = true;
+                    caller = Some(typed.clone());
                     continue;
                 }
                 Type::Reference(reference) => ((*reference.elem).clone(), attributes.input, true),
@@ -145,7 +145,7 @@ impl Method {
     /// The method as a server implements it.
     fn signature(&self) -> TokenStream {
         let (docs, name, receiver) = (&self.docs, &self.name, &self.receiver);
-        let caller = self.caller.then(|| quote!(call: &::watertight_dcerpc::interface::Caller,));
+        let caller = self.caller.as_ref().map(|caller| quote!(#caller,));
         let parameters = self.parameters.iter().map(|Parameter { field, output, .. }| {
             let (name, ty) = (&field.name, &field.ty);
             if *output { quote!(#name: &mut #ty) } else { quote!(#name: #ty) }
@@ -283,7 +283,7 @@ impl Method {
                 quote!(let mut #name = <#ty as ::core::default::Default>::default();)
             }
         });
-        let caller = self.caller.then(|| quote!(__call,));
+        let caller = self.caller.is_some().then(|| quote!(__call,));
         let arguments = self.parameters.iter().map(|Parameter { field, output, .. }| {
             let name = &field.name;
             if *output { quote!(&mut #name) } else { quote!(#name) }

@@ -4,7 +4,8 @@ use watertight_wire::{Guid, WireError, WireErrorKind};
 
 use super::Syntax;
 
-/// The first referent id; the next is four more, as MIDL's stubs number them.
+/// The id of the first referent of a unique or reference pointer; the next is four more, as MIDL's stubs number them.
+/// Those of full pointers are 1, 2, 3 and so on.
 const FIRST_REFERENT: u32 = 0x0002_0000;
 
 /// A growing buffer of NDR, little-endian: it aligns, numbers the referents, and knows what is being written.
@@ -178,7 +179,7 @@ impl NdrWriter {
         let id = match self.full.get(&address) {
             Some((id, _)) => *id,
             None => {
-                let id = self.next_referent();
+                let id = u32::try_from(self.full.len()).unwrap_or(u32::MAX).saturating_add(1);
                 self.full.insert(address, (id, false));
                 id
             }

@@ -1,0 +1,4 @@
+//! Associations against each other over a simulated network, and what we write as others read it.
+
+mod peer_impacket;
+mod peer_ndrdump;
