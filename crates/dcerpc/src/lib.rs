@@ -6,10 +6,14 @@
 extern crate self as watertight_dcerpc;
 
 pub mod binding;
+pub mod client;
 mod fault;
+mod fragment;
 pub mod interface;
 pub mod ndr;
 pub mod pdu;
+pub mod security;
+pub mod server;
 pub mod tower;
 
 pub use fault::FaultStatus;

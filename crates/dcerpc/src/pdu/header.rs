@@ -58,6 +58,12 @@ wire_flags! {
 impl Flags {
     /// PFC_SUPPORT_HEADER_SIGN, the same bit as [`Flags::pending_cancel`].
     pub const HEADER_SIGN: Self = Self::pending_cancel;
+
+    /// Those that are also in `other`.
+    #[must_use]
+    pub const fn only(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
 }
 
 /// The common header — C706 12.6.3.1.

@@ -1,0 +1,149 @@
+//! bind and alter_context — C706 12.6.4.1 and 12.6.4.3, [MS-RPCE] 3.3.1.5.3 and 3.3.3.
+
+use super::{Closed, Context, ServerAssociation, ServerEvent, State};
+use crate::pdu::{
+    Bind, BindAck, BindNak, Body, ContextElement, ContextResult, CountedList, Features, Flags, MUST_RECEIVE,
+    Pdu, PortAny, RejectReason, ResultReason, Version,
+};
+
+impl ServerAssociation {
+    pub(super) fn bind(&mut self, pdu: Pdu<'_>) {
+        let Body::Bind(bind) = pdu.body else { return };
+        if !pdu.flags.contains(Flags::first | Flags::last) {
+            self.nak(pdu.call_id, RejectReason::reason_not_specified);
+            return self.close(Closed::Protocol("a bind in several fragments"));
+        }
+        if bind.contexts.0.is_empty() {
+            self.nak(pdu.call_id, RejectReason::reason_not_specified);
+            return self.close(Closed::Protocol("a bind without presentation contexts"));
+        }
+        let Some(group) = self.groups.join(bind.assoc_group_id) else {
+            self.nak(pdu.call_id, RejectReason::reason_not_specified);
+            return self.close(Closed::Protocol("a bind to an association group that is not there"));
+        };
+        let id = group.id();
+        self.group = Some(group);
+        // The smaller of what one side sends and the other takes; nobody may ask for less than everybody must take.
+        let max = self.config.max_fragment;
+        self.max_transmit = bind.max_recv_frag.min(max).max(MUST_RECEIVE);
+        self.max_receive = bind.max_xmit_frag.min(max).max(MUST_RECEIVE);
+        self.multiplex = self.config.multiplex && pdu.flags.contains(Flags::conc_mpx);
+        let results = match self.negotiate(&bind) {
+            Ok(results) => results,
+            Err(why) => {
+                self.nak(pdu.call_id, RejectReason::reason_not_specified);
+                return self.close(Closed::Protocol(why));
+            }
+        };
+        let mut answer = None;
+        if let Some(auth) = &pdu.auth {
+            match self.authenticate(auth, true) {
+                Ok(token) => answer = token,
+                Err(reason) => {
+                    self.nak(pdu.call_id, reason);
+                    return self.close(Closed::Security(crate::security::SecurityError::Denied));
+                }
+            }
+            let can = self.security.get(&auth.trailer.context_id).is_some_and(|s| s.context.can_sign_header());
+            self.sign_header = can && pdu.flags.contains(Flags::HEADER_SIGN);
+        }
+        let ack = BindAck {
+            max_xmit_frag: self.max_transmit,
+            max_recv_frag: self.max_receive,
+            assoc_group_id: id,
+            sec_addr: PortAny(self.config.endpoint.clone().into_bytes()),
+            results: CountedList(results),
+        };
+        let mut reply = Pdu::new(pdu.call_id, Body::BindAck(ack));
+        if self.multiplex {
+            reply.flags = reply.flags | Flags::conc_mpx;
+        }
+        if self.sign_header {
+            reply.flags = reply.flags | Flags::HEADER_SIGN;
+        }
+        self.send_with(reply, answer.as_ref().map(|(trailer, token)| (*trailer, token.as_slice())));
+        if self.state == State::Start {
+            self.state = State::Bound;
+            self.events.push_back(ServerEvent::Bound(id));
+        }
+    }
+
+    pub(super) fn alter(&mut self, pdu: Pdu<'_>) {
+        let Body::AlterContext(alter) = pdu.body else { return };
+        if !pdu.flags.contains(Flags::first | Flags::last) {
+            return self.disconnect(pdu.call_id, 0, "an alter_context in several fragments");
+        }
+        let results = match self.negotiate(&alter) {
+            Ok(results) => results,
+            Err(why) => return self.disconnect(pdu.call_id, 0, why),
+        };
+        let mut answer = None;
+        if let Some(auth) = &pdu.auth {
+            match self.authenticate(auth, false) {
+                Ok(token) => answer = token,
+                Err(_) => return self.deny(pdu.call_id, 0, crate::security::SecurityError::Denied),
+            }
+        }
+        let ack = BindAck {
+            max_xmit_frag: self.max_transmit,
+            max_recv_frag: self.max_receive,
+            assoc_group_id: self.group().unwrap_or(0),
+            sec_addr: PortAny::default(),
+            results: CountedList(results),
+        };
+        let mut reply = Pdu::new(pdu.call_id, Body::AlterContextResp(ack));
+        if self.sign_header {
+            reply.flags = reply.flags | (pdu.flags.only(Flags::HEADER_SIGN));
+        }
+        self.send_with(reply, answer.as_ref().map(|(trailer, token)| (*trailer, token.as_slice())));
+    }
+
+    /// The result of each context that a client asks for.
+    fn negotiate(&mut self, bind: &Bind) -> Result<Vec<ContextResult>, &'static str> {
+        bind.contexts.0.iter().map(|element| self.context(element)).collect()
+    }
+
+    fn context(&mut self, element: &ContextElement) -> Result<ContextResult, &'static str> {
+        if let [only] = element.transfer_syntaxes.as_slice()
+            && let Some(asked) = Features::from_syntax(*only)
+        {
+            let granted = Features(asked.0 & self.config.features.0);
+            self.features = granted;
+            return Ok(ContextResult::features(granted));
+        }
+        if element.transfer_syntaxes.is_empty() {
+            return Err("a presentation context without transfer syntaxes");
+        }
+        if let Some(known) = self.contexts.get(&element.context_id) {
+            // The same context once more, as clients do to go on with an authentication; never another one.
+            if known.requested != element.abstract_syntax {
+                return Err("a presentation context with the id of another one");
+            }
+            return Ok(if element.transfer_syntaxes.contains(&known.syntax.id()) {
+                ContextResult::accepted(known.syntax)
+            } else {
+                ContextResult::rejected(ResultReason::proposed_transfer_syntaxes_not_supported)
+            });
+        }
+        let interface = self.config.interfaces.iter().find(|ours| ours.serves(element.abstract_syntax));
+        let Some(interface) = interface else {
+            return Ok(ContextResult::rejected(ResultReason::abstract_syntax_not_supported));
+        };
+        let ours = &self.config.syntaxes;
+        let syntax = ours.iter().copied().find(|ours| element.transfer_syntaxes.contains(&ours.id()));
+        let Some(syntax) = syntax else {
+            return Ok(ContextResult::rejected(ResultReason::proposed_transfer_syntaxes_not_supported));
+        };
+        if self.contexts.len() >= self.config.max_contexts {
+            return Ok(ContextResult::rejected(ResultReason::local_limit_exceeded));
+        }
+        let context = Context { interface: interface.id, requested: element.abstract_syntax, syntax };
+        self.contexts.insert(element.context_id, context);
+        Ok(ContextResult::accepted(syntax))
+    }
+
+    pub(super) fn nak(&mut self, call_id: u32, reason: RejectReason) {
+        let versions = [0, 1].map(|minor| Version { major: 5, minor }).to_vec();
+        self.send(Pdu::new(call_id, Body::BindNak(BindNak { reason, versions: CountedList(versions) })));
+    }
+}
