@@ -148,6 +148,10 @@ pub(crate) fn open(
     protection: Protection<'_>,
 ) -> Result<Range<usize>, SecurityError> {
     let (trailer, trailer_at) = trailer;
+    // Where the header is not signed, a longer padding would cut a verification trailer off.
+    if usize::from(trailer.pad_length) >= PAD {
+        return Err(SecurityError::Signature);
+    }
     let token = fragment.get(trailer_at.saturating_add(TRAILER_LEN)..).unwrap_or_default().to_vec();
     let (message, _) = split(fragment, body_at, trailer_at, protection.sign_header);
     protection.security.unprotect(protection.level, message, &token)?;

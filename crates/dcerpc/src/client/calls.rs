@@ -96,6 +96,10 @@ impl ClientAssociation {
             return;
         }
         if self.features.contains(Features::keep_connection_on_orphan) {
+            // A server that keeps the connection does not answer: only the last few are remembered.
+            if self.abandoned.len() >= self.config.max_calls {
+                self.abandoned.pop_first();
+            }
             self.abandoned.insert(call_id);
             self.send(Pdu::new(call_id, Body::Orphaned), None);
             self.send_waiting(now);

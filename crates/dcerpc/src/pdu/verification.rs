@@ -121,10 +121,10 @@ impl VerificationTrailer {
     }
 
     /// Takes the trailer off stub data that may have one: the last signature on a 4-byte boundary from which a trailer
-    /// can be read to the end.
+    /// can be read to the end. Up to three bytes that aligned it stay: nobody can tell them from stub data.
     ///
     /// # Errors
-    /// When there is a signature, and what follows it is no trailer.
+    /// When there is a signature, and what follows it is no trailer: somebody may have cut it.
     pub fn take(stub: &mut Vec<u8>) -> Result<Option<Self>, WireError> {
         let found = stub
             .len()
