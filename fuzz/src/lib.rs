@@ -16,6 +16,7 @@ mod import;
 mod mail;
 mod prop;
 mod rop;
+mod rpc;
 mod session;
 mod sync;
 mod wire;
@@ -30,6 +31,9 @@ pub use import::{maildir_names, mbox};
 pub use mail::{mail, transport_form};
 pub use prop::{entry_id, prop_value, property_row, restriction};
 pub use rop::{rop_requests, rop_responses};
+pub use rpc::{
+    rpc_client, rpc_pdu, rpc_pickle, rpc_server, rpc_string_binding, rpc_stub, rpc_tower, rpc_verification_trailer,
+};
 pub use session::rop_session;
 pub use sync::{folder_name, message_name, sync_stream};
 pub use wire::wire;
@@ -86,6 +90,14 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sync_stream", oracle: sync_stream, seeds: sync::stream_seeds },
     Target { name: "http_headers", oracle: http_headers, seeds: headers::seeds },
     Target { name: "rop_session", oracle: rop_session, seeds: session::seeds },
+    Target { name: "rpc_stub", oracle: rpc_stub, seeds: rpc::stub_seeds },
+    Target { name: "rpc_pickle", oracle: rpc_pickle, seeds: rpc::pickle_seeds },
+    Target { name: "rpc_pdu", oracle: rpc_pdu, seeds: rpc::pdu_seeds },
+    Target { name: "rpc_tower", oracle: rpc_tower, seeds: rpc::tower_seeds },
+    Target { name: "rpc_string_binding", oracle: rpc_string_binding, seeds: rpc::binding_seeds },
+    Target { name: "rpc_verification_trailer", oracle: rpc_verification_trailer, seeds: rpc::trailer_seeds },
+    Target { name: "rpc_server", oracle: rpc_server, seeds: rpc::server_seeds },
+    Target { name: "rpc_client", oracle: rpc_client, seeds: rpc::client_seeds },
 ];
 
 /// The oracle that this process drives.

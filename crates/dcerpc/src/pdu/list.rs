@@ -22,6 +22,7 @@ where
     }
 
     fn write(value: &CountedList<T, PAD>, _: Extent, w: &mut NdrWriter) -> Result<(), WireError> {
+        w.align(<Self as Codec<CountedList<T, PAD>>>::align(w.syntax()));
         let count = value.0.len();
         w.u8(u8::try_from(count).map_err(|_| w.invalid(to_u64(count)))?);
         w.bytes(&[0; PAD]);
@@ -29,6 +30,7 @@ where
     }
 
     fn read(r: &mut NdrReader<'_>, _: Extent, _: u64) -> Result<Self::Pending, WireError> {
+        r.align(<Self as Codec<CountedList<T, PAD>>>::align(r.syntax()))?;
         let count = r.u8()?;
         r.bytes(PAD)?;
         let len = r.elements(count.into(), <Self as Codec<T>>::least(r.syntax()))?;

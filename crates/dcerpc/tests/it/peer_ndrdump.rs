@@ -1,6 +1,9 @@
 //! Samba's `ndrdump` decodes every call of epmapper, mgmt and IObjectExporter that we write, in NDR and in NDR64, and
 //! writes what it decoded as the same bytes (in NDR only: of NDR64 it cannot read what it wrote itself).
 
+mod pdus;
+mod shapes;
+
 use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
