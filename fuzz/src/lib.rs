@@ -32,7 +32,8 @@ pub use mail::{mail, transport_form};
 pub use prop::{entry_id, prop_value, property_row, restriction};
 pub use rop::{rop_requests, rop_responses};
 pub use rpc::{
-    rpc_client, rpc_pdu, rpc_pickle, rpc_server, rpc_string_binding, rpc_stub, rpc_tower, rpc_verification_trailer,
+    rpc_client, rpc_pdu, rpc_pickle, rpc_server, rpc_string_binding, rpc_stub, rpc_tower,
+    rpc_verification_trailer,
 };
 pub use session::rop_session;
 pub use sync::{folder_name, message_name, sync_stream};

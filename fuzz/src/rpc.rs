@@ -273,7 +273,8 @@ fn conversation() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         }
         while let Some(event) = server.poll_event() {
             if let ServerEvent::Call(call) = event {
-                let answer = if call.opnum == 0 { Ok(call.stub.as_slice()) } else { Err(FaultStatus::nca_s_unk_if) };
+                let answer =
+                    if call.opnum == 0 { Ok(call.stub.as_slice()) } else { Err(FaultStatus::nca_s_unk_if) };
                 server.respond(call.call_id, answer);
             }
         }

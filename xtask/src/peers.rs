@@ -3,7 +3,7 @@
 //! A test that needs one has the peer's word in its path (`peer_python::…`). When the peer is not there, those tests
 //! are left out by name, and the run says so at its end; under `CI=true` it fails.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -22,29 +22,71 @@ pub struct Peer {
     apt: &'static [&'static str],
     /// Python modules that it must have.
     modules: &'static [&'static str],
+    /// Packages from PyPI, in an environment of their own: `target/peers`, where the tests find its Python.
+    pip: &'static [&'static str],
 }
 
-/// What `cargo xtask test` wants: Python judges mail, Maildirs and our server.
-pub const TEST: &[Peer] = &[Peer {
-    name: "python3",
-    tests: &["peer_python", "corpus::", "captures::", "captured::"],
-    probe: ("python3", "--version"),
-    apt: &["python3", "python3-venv"],
-    modules: &["email", "mailbox", "http.client", "venv", "ensurepip"],
-}];
+/// Where Python's packages are installed.
+fn environment() -> PathBuf {
+    run::root().join("target/peers")
+}
+
+/// What `cargo xtask test` wants: Python judges mail, Maildirs and our server; ndrdump and impacket judge our RPC.
+pub const TEST: &[Peer] = &[
+    Peer {
+        name: "python3",
+        tests: &["peer_python", "corpus::", "captures::", "captured::"],
+        probe: ("python3", "--version"),
+        apt: &["python3", "python3-venv"],
+        modules: &["email", "mailbox", "http.client", "venv", "ensurepip"],
+        pip: &[],
+    },
+    Peer {
+        name: "ndrdump",
+        tests: &["peer_ndrdump"],
+        probe: ("ndrdump", "--version"),
+        apt: &["samba-testsuite"],
+        modules: &[],
+        pip: &[],
+    },
+    Peer {
+        name: "impacket",
+        tests: &["peer_impacket"],
+        probe: ("python3", "--version"),
+        apt: &["python3", "python3-venv"],
+        modules: &["impacket"],
+        pip: &["impacket==0.13.1"],
+    },
+];
 
 /// What `cargo xtask bench sync` wants too.
 pub const BENCH: &[Peer] = &[
-    Peer { name: "Dovecot", tests: &[], probe: ("doveconf", "-n"), apt: &["dovecot-imapd"], modules: &[] },
-    Peer { name: "mbsync", tests: &[], probe: ("mbsync", "--version"), apt: &["isync"], modules: &[] },
+    Peer {
+        name: "Dovecot",
+        tests: &[],
+        probe: ("doveconf", "-n"),
+        apt: &["dovecot-imapd"],
+        modules: &[],
+        pip: &[],
+    },
+    Peer {
+        name: "mbsync",
+        tests: &[],
+        probe: ("mbsync", "--version"),
+        apt: &["isync"],
+        modules: &[],
+        pip: &[],
+    },
 ];
 
 impl Peer {
     /// Whether it can be used.
     pub fn present(&self) -> bool {
         let (program, argument) = self.probe;
+        let own = environment().join("bin/python").display().to_string();
+        let python = if self.pip.is_empty() { program } else { own.as_str() };
         run::answers(program, &[argument])
-            && self.modules.iter().all(|module| run::answers(program, &["-c", &format!("import {module}")]))
+            && self.modules.iter().all(|module| run::answers(python, &["-c", &format!("import {module}")]))
     }
 }
 
@@ -55,12 +97,24 @@ pub fn install(peers: &'static [Peer], may_install: bool) -> Vec<&'static Peer> 
         return missing;
     }
     let names = missing.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
-    if !may_install || !root_on_debian() {
-        println!("peers: {names} not found, and only root on Debian installs them");
+    if !may_install {
+        println!("peers: {names} not found");
         return missing;
     }
     println!("peers: installing {names}");
-    if let Err(error) = apt(&missing) {
+    // Packages of PyPI need nobody's permission; those of Debian need root.
+    if let Err(error) = pip(&missing) {
+        println!("peers: {error:#}");
+    }
+    let missing: Vec<&Peer> = missing.into_iter().filter(|peer| !peer.present()).collect();
+    if missing.is_empty() {
+        return missing;
+    }
+    if !root_on_debian() {
+        println!("peers: only root on Debian installs the rest");
+        return missing;
+    }
+    if let Err(error) = apt(&missing).and_then(|()| pip(&missing)) {
         println!("peers: {error:#}");
     }
     missing.into_iter().filter(|peer| !peer.present()).collect()
@@ -72,11 +126,30 @@ pub fn report(missing: &[&Peer]) -> Result<()> {
         let tests = if peer.tests.is_empty() { "its benchmark".to_owned() } else { peer.tests.join(", ") };
         println!("\n!!! NOT RUN: every check by {} ({tests}): it is not installed.", peer.name);
         println!("!!! Debian: apt-get install {}", peer.apt.join(" "));
+        if !peer.pip.is_empty() {
+            println!(
+                "!!! PyPI: python3 -m venv target/peers && target/peers/bin/pip install {}",
+                peer.pip.join(" ")
+            );
+        }
     }
     if !missing.is_empty() && run::in_ci() {
         bail!("peer checks did not run, which CI does not accept");
     }
     Ok(())
+}
+
+fn pip(missing: &[&Peer]) -> Result<()> {
+    let packages: Vec<_> = missing.iter().flat_map(|peer| peer.pip).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let python = environment().join("bin/python");
+    if !run::answers(&python.display().to_string(), &["-m", "pip", "--version"]) {
+        run::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment()))?;
+    }
+    let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    run::run(Command::new(python).args(options).args(packages))
 }
 
 fn apt(missing: &[&Peer]) -> Result<()> {

@@ -255,7 +255,9 @@ mod tests {
     #[test]
     fn the_parts_are_where_they_belong() {
         let binding: StringBinding =
-            "12345678-1234-abcd-ef00-0123456789ab@ncacn_ip_tcp:h[endpoint=135,ntlm,target=a\\,b]".parse().unwrap();
+            "12345678-1234-abcd-ef00-0123456789ab@ncacn_ip_tcp:h[endpoint=135,ntlm,target=a\\,b]"
+                .parse()
+                .unwrap();
         assert_eq!(binding.host, "h");
         assert_eq!(binding.endpoint.as_deref(), Some("135"));
         assert!(binding.has_option("ntlm") && !binding.has_option("seal"));

@@ -3,7 +3,7 @@ use watertight_wire::wire_enum;
 use crate::ndr::Ndr;
 
 wire_enum! {
-    /// The status of a fault PDU — C706 appendix E, [MS-RPCE] 2.2.2.? and [MS-ERREF] 2.2. Operations of C706's own
+    /// The status of a fault PDU — C706 appendix E, [MS-RPCE] 3.1.1.5.5 and [MS-ERREF] 2.2. Operations of C706's own
     /// interfaces return it too, as `error_status_t`.
     #[derive(Default, Ndr)]
     pub enum FaultStatus: u32 {

@@ -53,9 +53,7 @@ pub(crate) fn cut(
         _ => 0,
     };
     let overhead = match &protection {
-        Some(protection) => {
-            TRAILER_LEN.saturating_add(protection.security.token_len(protection.level))
-        }
+        Some(protection) => TRAILER_LEN.saturating_add(protection.security.token_len(protection.level)),
         None => 0,
     };
     let room = max.saturating_sub(CALL_HEAD + object).saturating_sub(overhead);
@@ -114,8 +112,8 @@ fn one(
         context_id: protection.context_id,
     };
     let token_len = protection.security.token_len(protection.level);
-    let mut fragment = Pdu { flags, ..Pdu::new(call_id, body(&padded)) }
-        .write(Some((trailer, &vec![0; token_len])))?;
+    let mut fragment =
+        Pdu { flags, ..Pdu::new(call_id, body(&padded)) }.write(Some((trailer, &vec![0; token_len])))?;
     let trailer_at = fragment.len().saturating_sub(token_len).saturating_sub(TRAILER_LEN);
     let body_at = trailer_at.saturating_sub(padded.len());
     let (message, place) = split(&mut fragment, body_at, trailer_at, protection.sign_header);

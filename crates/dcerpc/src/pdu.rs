@@ -27,7 +27,7 @@ pub use call::{FaultHead, RequestHead, ResponseHead};
 pub use header::{Flags, HEADER_LEN, Header, PacketType};
 pub use list::{CountedList, PortAny};
 
-/// The largest fragment that every implementation accepts: C706 12.6.3.? MustRecvFragSize.
+/// The largest fragment that every implementation accepts: C706 12.6.3.1 (MustRecvFragSize).
 pub const MUST_RECEIVE: u16 = 1432;
 
 /// A fragment, taken apart. Stub data still has its padding; in a sealed fragment it is sealed.

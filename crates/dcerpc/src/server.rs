@@ -272,9 +272,11 @@ impl ServerAssociation {
             (State::Bound, Body::AlterContext(_)) => self.alter(pdu),
             (State::Bound, Body::Auth3) => self.auth3(&pdu),
             (State::Bound, Body::Request(head, object, stub)) => {
-                let body_at = pdu.auth.map_or(fragment.len(), |auth| auth.trailer_at).saturating_sub(stub.len());
+                let body_at =
+                    pdu.auth.map_or(fragment.len(), |auth| auth.trailer_at).saturating_sub(stub.len());
                 let auth = pdu.auth.map(|auth| (auth.trailer, auth.trailer_at));
-                let request = calls::Request { call_id, flags, head: *head, object: *object, order: pdu.order };
+                let request =
+                    calls::Request { call_id, flags, head: *head, object: *object, order: pdu.order };
                 self.request(request, fragment, body_at, auth);
             }
             (State::Bound, Body::Cancel) => self.cancelled(call_id),
@@ -303,11 +305,8 @@ impl ServerAssociation {
         });
         let is_bind = fragment.get(2) == Some(&crate::pdu::PacketType::bind.0);
         if self.state == State::Start && is_bind {
-            let reason = match error.field {
-                "rpc_vers" | "rpc_vers_minor" => crate::pdu::RejectReason::protocol_version_not_supported,
-                _ => crate::pdu::RejectReason::reason_not_specified,
-            };
-            self.nak(call_id, reason);
+            // [MS-RPCE] 2.2.2.5 has this reason for any protocol error in a bind.
+            self.nak(call_id, crate::pdu::RejectReason::protocol_version_not_supported);
         } else if self.state == State::Bound {
             self.fault_with(call_id, 0, FaultStatus::nca_s_proto_error, Flags::did_not_execute);
         }

@@ -11,7 +11,7 @@ use crate::ndr::{Syntax, SyntaxId};
 const MAX_FLOORS: usize = 16;
 
 wire_enum! {
-    /// Protocol identifiers — C706 appendix I, [MS-RPCE] 2.2.1.2.? .
+    /// Protocol identifiers — C706 appendix I, [MS-RPCE] 2.1.
     pub enum ProtocolId: u8 {
         /// DOD TCP: the port follows, big-endian.
         tcp = 0x07,

@@ -117,9 +117,10 @@ pub fn codec(ty: &Type, attributes: &Attributes) -> Result<TokenStream> {
                 let referent = referent(inner, attributes)?;
                 Ok(quote!(__ndr::Unique<#referent>))
             }
-            (Pointer::Unique, Some(_)) => {
-                Err(syn::Error::new_spanned(ty, "a unique pointer is an Option<T>: nothing shares its referent"))
-            }
+            (Pointer::Unique, Some(_)) => Err(syn::Error::new_spanned(
+                ty,
+                "a unique pointer is an Option<T>: nothing shares its referent",
+            )),
             (Pointer::Ref, _) => {
                 Err(syn::Error::new_spanned(ty, "a reference pointer is never null: not an Option"))
             }

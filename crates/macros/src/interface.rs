@@ -3,7 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{FnArg, Ident, ItemTrait, LitInt, LitStr, Pat, Result, ReturnType, Token, TraitItem, TraitItemFn, Type};
+use syn::{
+    FnArg, Ident, ItemTrait, LitInt, LitStr, Pat, Result, ReturnType, Token, TraitItem, TraitItemFn, Type,
+};
 
 use crate::attributes::Attributes;
 use crate::codec::Field;
@@ -179,7 +181,8 @@ impl Method {
 
         let all: Vec<&Ident> = in_names.iter().chain(&out_names).copied().collect();
         let write_request = self.inputs().map(|field| field.put(&in_names));
-        let read_request = self.inputs().enumerate().map(|(at, f)| f.get(in_names.get(..at).unwrap_or_default()));
+        let read_request =
+            self.inputs().enumerate().map(|(at, f)| f.get(in_names.get(..at).unwrap_or_default()));
         let write_response = self.outputs().map(|field| field.put(&all));
         let only_in: Vec<_> = in_names.iter().filter(|name| !out_names.contains(name)).collect();
         let read_response = self.outputs().enumerate().map(|(at, field)| {
@@ -187,13 +190,17 @@ impl Method {
             scope.extend(out_names.iter().take(at).copied());
             field.get(&scope)
         });
-        let put_result = result_type.map(|ty| quote! {
-            __w.field("(result)");
-            __ndr::put::<__ndr::Natural, #ty>(&__response.result, __ndr::Extent::NONE, __w)?;
+        let put_result = result_type.map(|ty| {
+            quote! {
+                __w.field("(result)");
+                __ndr::put::<__ndr::Natural, #ty>(&__response.result, __ndr::Extent::NONE, __w)?;
+            }
         });
-        let get_result = result_type.map(|ty| quote! {
-            __r.field("(result)");
-            let result = __ndr::get::<__ndr::Natural, #ty>(__r, __ndr::Extent::NONE)?;
+        let get_result = result_type.map(|ty| {
+            quote! {
+                __r.field("(result)");
+                let result = __ndr::get::<__ndr::Natural, #ty>(__r, __ndr::Extent::NONE)?;
+            }
         });
         let result_name = result_type.map(|_| quote!(result,));
         quote! {
@@ -275,14 +282,15 @@ impl Method {
         let response = format_ident!("{title}Response");
         let in_names: Vec<_> = self.inputs().map(|f| &f.name).collect();
         let out_names: Vec<_> = self.outputs().map(|f| &f.name).collect();
-        let prepare = self.parameters.iter().filter(|p| p.output).map(|Parameter { field, input, .. }| {
-            let (name, ty) = (&field.name, &field.ty);
-            if *input {
-                quote!(let mut #name = #name;)
-            } else {
-                quote!(let mut #name = <#ty as ::core::default::Default>::default();)
-            }
-        });
+        let prepare =
+            self.parameters.iter().filter(|p| p.output).map(|Parameter { field, input, .. }| {
+                let (name, ty) = (&field.name, &field.ty);
+                if *input {
+                    quote!(let mut #name = #name;)
+                } else {
+                    quote!(let mut #name = <#ty as ::core::default::Default>::default();)
+                }
+            });
         let caller = self.caller.is_some().then(|| quote!(__call,));
         let arguments = self.parameters.iter().map(|Parameter { field, output, .. }| {
             let name = &field.name;

@@ -130,8 +130,10 @@ impl ClientAssociation {
         self.acknowledged = true;
         self.group = ack.assoc_group_id;
         // What the server takes, and never more than we wanted to send. A server may not ask for less than 1432.
-        self.max_transmit =
-            ack.max_recv_frag.min(self.config.max_fragment).max(crate::pdu::MUST_RECEIVE.min(self.config.max_fragment));
+        self.max_transmit = ack
+            .max_recv_frag
+            .min(self.config.max_fragment)
+            .max(crate::pdu::MUST_RECEIVE.min(self.config.max_fragment));
         self.multiplex = self.config.multiplex && flags.contains(Flags::conc_mpx);
         let can_sign = self.security.as_ref().is_some_and(|security| security.context.can_sign_header());
         self.sign_header = self.config.sign_header && can_sign && flags.contains(Flags::HEADER_SIGN);

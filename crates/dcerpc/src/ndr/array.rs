@@ -179,12 +179,7 @@ impl<T, C: Codec<T>, const N: usize> Codec<[T; N]> for Fixed<C> {
 }
 
 /// Offset and actual count of a varying array.
-pub(super) fn write_variance(
-    len: u64,
-    extent: Extent,
-    max: u64,
-    w: &mut NdrWriter,
-) -> Result<(), WireError> {
+pub(super) fn write_variance(len: u64, extent: Extent, max: u64, w: &mut NdrWriter) -> Result<(), WireError> {
     if extent.length.is_some_and(|length| length != len) {
         return Err(w.invalid(len));
     }

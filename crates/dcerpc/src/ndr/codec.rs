@@ -58,11 +58,7 @@ pub trait Codec<T> {
     ///
     /// # Errors
     /// When the bytes are not a representation.
-    fn read_referents(
-        pending: Self::Pending,
-        r: &mut NdrReader<'_>,
-        extent: Extent,
-    ) -> Result<T, WireError>;
+    fn read_referents(pending: Self::Pending, r: &mut NdrReader<'_>, extent: Extent) -> Result<T, WireError>;
 
     /// The second part of each element of an array.
     ///
@@ -96,10 +92,7 @@ pub trait Codec<T> {
     ///
     /// # Errors
     /// As [`Codec::read_referents`].
-    fn read_all_referents(
-        pending: Vec<Self::Pending>,
-        r: &mut NdrReader<'_>,
-    ) -> Result<Vec<T>, WireError> {
+    fn read_all_referents(pending: Vec<Self::Pending>, r: &mut NdrReader<'_>) -> Result<Vec<T>, WireError> {
         pending.into_iter().map(|pending| Self::read_referents(pending, r, Extent::NONE)).collect()
     }
 }

@@ -2,7 +2,7 @@ use watertight_wire::Guid;
 
 use super::Ndr;
 
-/// ndr_context_handle — C706 14.3.? : what a server gives a client to hold, 20 bytes.
+/// ndr_context_handle — C706 appendix N: what a server gives a client to hold, 20 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Ndr)]
 pub struct ContextHandle {
     /// context_handle_attributes: zero.

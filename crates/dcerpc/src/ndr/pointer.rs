@@ -32,11 +32,7 @@ impl<T, C: Codec<T>> Codec<Option<T>> for Unique<C> {
         Ok(r.count()? != 0)
     }
 
-    fn read_referents(
-        present: bool,
-        r: &mut NdrReader<'_>,
-        extent: Extent,
-    ) -> Result<Option<T>, WireError> {
+    fn read_referents(present: bool, r: &mut NdrReader<'_>, extent: Extent) -> Result<Option<T>, WireError> {
         if !present {
             return Ok(None);
         }
@@ -104,11 +100,7 @@ impl<T: Any + Send + Sync, C: Codec<T>> Codec<Option<Arc<T>>> for Full<C> {
         }
     }
 
-    fn write_referents(
-        value: &Option<Arc<T>>,
-        extent: Extent,
-        w: &mut NdrWriter,
-    ) -> Result<(), WireError> {
+    fn write_referents(value: &Option<Arc<T>>, extent: Extent, w: &mut NdrWriter) -> Result<(), WireError> {
         match value {
             Some(value) if w.full_referent(Arc::as_ptr(value).addr()) => put::<C, T>(value, extent, w),
             _ => Ok(()),
@@ -119,11 +111,7 @@ impl<T: Any + Send + Sync, C: Codec<T>> Codec<Option<Arc<T>>> for Full<C> {
         r.count()
     }
 
-    fn read_referents(
-        id: u64,
-        r: &mut NdrReader<'_>,
-        extent: Extent,
-    ) -> Result<Option<Arc<T>>, WireError> {
+    fn read_referents(id: u64, r: &mut NdrReader<'_>, extent: Extent) -> Result<Option<Arc<T>>, WireError> {
         if id == 0 {
             return Ok(None);
         }

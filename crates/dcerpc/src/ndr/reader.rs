@@ -222,10 +222,7 @@ impl<'a> NdrReader<'a> {
     ///
     /// # Errors
     /// When that is too deep, or what `f` returns.
-    pub fn deeper<T>(
-        &mut self,
-        f: impl FnOnce(&mut Self) -> Result<T, WireError>,
-    ) -> Result<T, WireError> {
+    pub fn deeper<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, WireError>) -> Result<T, WireError> {
         let Some(depth) = self.depth.checked_sub(1) else {
             return Err(self.error(WireErrorKind::TooDeep { max: DEPTH }));
         };
@@ -245,10 +242,7 @@ impl<'a> NdrReader<'a> {
         f: impl FnOnce(&mut Self) -> Result<T, WireError>,
     ) -> Result<Arc<T>, WireError> {
         if let Some(seen) = self.full.get(&id) {
-            return seen
-                .clone()
-                .and_then(|seen| seen.downcast::<T>().ok())
-                .ok_or_else(|| self.invalid(id));
+            return seen.clone().and_then(|seen| seen.downcast::<T>().ok()).ok_or_else(|| self.invalid(id));
         }
         self.full.insert(id, None);
         let value = Arc::new(self.deeper(f)?);

@@ -86,23 +86,20 @@ macro_rules! plain {
     };
 }
 
-plain!(
-    Natural, Guid, |_| 4, |_| 16, |r| r.guid(),
-    |value, w| {
-        w.guid(*value);
-        Ok(())
-    }
-);
-plain!(
-    Natural, HResult, |_| 4, |_| 4, |r| r.u32().map(HResult),
-    |value, w| {
-        w.u32(value.0);
-        Ok(())
-    }
-);
+plain!(Natural, Guid, |_| 4, |_| 16, |r| r.guid(), |value, w| {
+    w.guid(*value);
+    Ok(())
+});
+plain!(Natural, HResult, |_| 4, |_| 4, |r| r.u32().map(HResult), |value, w| {
+    w.u32(value.0);
+    Ok(())
+});
 // FILETIME is a structure of two 32-bit numbers, low half first: [MS-DTYP] 2.3.3.
 plain!(
-    Natural, FileTime, |_| 4, |_| 8,
+    Natural,
+    FileTime,
+    |_| 4,
+    |_| 8,
     |r| {
         let (low, high) = (u64::from(r.u32()?), u64::from(r.u32()?));
         Ok(FileTime(high << 32 | low))
@@ -115,13 +112,10 @@ plain!(
     }
 );
 // boolean — C706 14.2.4: an octet, true when it is not zero.
-plain!(
-    Natural, bool, |_| 1, |_| 1, |r| Ok(r.u8()? != 0),
-    |value, w| {
-        w.u8(u8::from(*value));
-        Ok(())
-    }
-);
+plain!(Natural, bool, |_| 1, |_| 1, |r| Ok(r.u8()? != 0), |value, w| {
+    w.u8(u8::from(*value));
+    Ok(())
+});
 
 /// An enumeration — C706 14.2.5: 16 bits in NDR, 32 bits in NDR64 ([MS-RPCE] 2.2.5.1.1).
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +126,10 @@ fn enum_size(syntax: Syntax) -> usize {
 }
 
 plain!(
-    Enumeration, u16, enum_size, enum_size,
+    Enumeration,
+    u16,
+    enum_size,
+    enum_size,
     |r| match r.syntax() {
         Syntax::Ndr => r.u16(),
         Syntax::Ndr64 => {
@@ -154,7 +151,11 @@ plain!(
 pub struct Uint3264(pub u64);
 
 plain!(
-    Natural, Uint3264, Syntax::pointer_size, Syntax::pointer_size, |r| r.count().map(Uint3264),
+    Natural,
+    Uint3264,
+    Syntax::pointer_size,
+    Syntax::pointer_size,
+    |r| r.count().map(Uint3264),
     |value, w| w.count(value.0)
 );
 

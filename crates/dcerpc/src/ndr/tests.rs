@@ -108,8 +108,7 @@ struct Strings {
 
 #[test]
 fn strings_stand_behind_their_counts() {
-    let value =
-        Strings { wide: Some("aé".into()), narrow: Some(b"xyz".to_vec()), fixed: b"hello".to_vec() };
+    let value = Strings { wide: Some("aé".into()), narrow: Some(b"xyz".to_vec()), fixed: b"hello".to_vec() };
     let mut bytes = words(&[0x20000, 0x20004, 0, 6]);
     bytes.extend(b"hello\0\0\0");
     bytes.extend(words(&[3, 0, 3]));
@@ -387,9 +386,8 @@ struct Cycle {
 
 #[test]
 fn lists_are_read_to_a_depth_and_cycles_are_not() {
-    let list = |len: u32| {
-        (0..len).rev().fold(None, |next, value| Some(Box::new(Node { value, next }))).unwrap()
-    };
+    let list =
+        |len: u32| (0..len).rev().fold(None, |next, value| Some(Box::new(Node { value, next }))).unwrap();
     let short = list(3);
     law(&*short, Syntax::Ndr, &words(&[0, 0x20000, 1, 0x20004, 2, 0]));
     let limit = u32::try_from(DEPTH).unwrap();

@@ -108,11 +108,7 @@ impl<'a> Verifier<'a> {
     ///
     /// # Errors
     /// When the trailer is not aligned to four bytes, or its padding is longer than what is in front of it.
-    pub(super) fn find(
-        fragment: &'a [u8],
-        header: &Header,
-        order: Order,
-    ) -> Result<Option<Self>, WireError> {
+    pub(super) fn find(fragment: &'a [u8], header: &Header, order: Order) -> Result<Option<Self>, WireError> {
         if header.auth_length == 0 {
             return Ok(None);
         }

@@ -25,7 +25,7 @@ pub struct ResponseHead {
     pub reserved: u8,
 }
 
-/// fault — C706 12.6.4.7, [MS-RPCE] 2.2.2.9? .
+/// fault — C706 12.6.4.7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Ndr)]
 pub struct FaultHead {
     /// alloc_hint

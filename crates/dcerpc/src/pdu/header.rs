@@ -6,7 +6,7 @@ use crate::ndr::{Drep, NdrReader, Order, Syntax};
 pub const HEADER_LEN: usize = 16;
 
 wire_enum! {
-    /// PTYPE — C706 12.6.4.? and [MS-RPCE] 2.2.2.1.
+    /// PTYPE — C706 12.6.4 and [MS-RPCE] 2.2.2.
     pub enum PacketType: u8 {
         /// A request.
         request = 0,
@@ -144,9 +144,8 @@ impl Header {
 /// Puts the lengths into the header of a fragment that is complete.
 pub(super) fn finish(mut fragment: Vec<u8>, auth_length: usize) -> Result<Vec<u8>, WireError> {
     let max = usize::from(u16::MAX);
-    let too_large = |len: usize| {
-        WireError::new("rpc_header", "frag_length", 8, WireErrorKind::TooLarge { len, max })
-    };
+    let too_large =
+        |len: usize| WireError::new("rpc_header", "frag_length", 8, WireErrorKind::TooLarge { len, max });
     let len = u16::try_from(fragment.len()).map_err(|_| too_large(fragment.len()))?;
     let auth = u16::try_from(auth_length).map_err(|_| too_large(auth_length))?;
     let [f0, f1] = len.to_le_bytes();

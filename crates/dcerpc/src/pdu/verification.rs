@@ -17,7 +17,7 @@ const BITMASK_1: u16 = 1;
 const PCONTEXT: u16 = 2;
 const HEADER_2: u16 = 3;
 
-/// rpc_sec_vt_header2 — [MS-RPCE] 2.2.2.13.4.
+/// rpc_sec_vt_header2 — [MS-RPCE] 2.2.2.13.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header2 {
     /// PTYPE
@@ -37,7 +37,7 @@ pub struct Header2 {
 pub struct VerificationTrailer {
     /// rpc_sec_vt_bitmask — [MS-RPCE] 2.2.2.13.2: bit 0 says that the client can sign headers.
     pub bitmask: Option<u32>,
-    /// rpc_sec_vt_pcontext — [MS-RPCE] 2.2.2.13.3: interface and transfer syntax.
+    /// rpc_sec_vt_pcontext — [MS-RPCE] 2.2.2.13.4: interface and transfer syntax.
     pub context: Option<(SyntaxId, SyntaxId)>,
     /// rpc_sec_vt_header2
     pub header2: Option<Header2>,
@@ -142,7 +142,7 @@ impl VerificationTrailer {
     /// Whether it agrees with the request that carried it.
     ///
     /// # Errors
-    /// The part that does not: the request is to be refused ([MS-RPCE] 3.3.1.5.2.?).
+    /// The part that does not: the request is to be refused ([MS-RPCE] 2.2.2.13).
     pub fn check(
         &self,
         header: &Header,

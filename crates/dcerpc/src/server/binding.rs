@@ -44,7 +44,8 @@ impl ServerAssociation {
                     return self.close(Closed::Security(crate::security::SecurityError::Denied));
                 }
             }
-            let can = self.security.get(&auth.trailer.context_id).is_some_and(|s| s.context.can_sign_header());
+            let can =
+                self.security.get(&auth.trailer.context_id).is_some_and(|s| s.context.can_sign_header());
             self.sign_header = can && pdu.flags.contains(Flags::HEADER_SIGN);
         }
         let ack = BindAck {

@@ -206,12 +206,8 @@ impl ServerAssociation {
         if self.executing.len().saturating_add(self.waiting.len()) >= self.config.max_calls {
             return self.refuse(call_id, head.context_id, FaultStatus::nca_s_server_too_busy, maybe);
         }
-        let mut caller = Caller::default();
-        caller.group = self.group().unwrap_or(0);
-        caller.object = object;
-        caller.level = level;
-        caller.principal = principal;
-        caller.local = self.config.local;
+        let caller =
+            Caller { group: self.group().unwrap_or(0), object, level, principal, local: self.config.local };
         let call = Box::new(Call {
             call_id,
             interface: context.interface,
@@ -250,6 +246,11 @@ impl ServerAssociation {
             match answer {
                 Ok(stub) => self.response(call_id, &executing, stub),
                 Err(status) => {
+                    // A fault may not say that all is well: [MS-RPCE] 3.1.1.5.5.
+                    let status = match status {
+                        FaultStatus::rpc_s_ok => FaultStatus::nca_s_fault_unspec,
+                        other => other,
+                    };
                     // What the dispatcher refuses before it executes anything says so.
                     let flags = match status {
                         FaultStatus::nca_s_op_rng_error | FaultStatus::nca_s_unk_if => Flags::did_not_execute,

@@ -248,7 +248,9 @@ fn a_server_waits_so_long_for_a_bind_a_fragment_and_a_call() {
             break;
         }
     }
-    assert!(pair.server.is_closed() || pair.server.poll_timeout().unwrap() <= pair.now + config.stall_timeout);
+    assert!(
+        pair.server.is_closed() || pair.server.poll_timeout().unwrap() <= pair.now + config.stall_timeout
+    );
 
     let mut pair = Pair::new();
     pair.client.bind(pair.now, &[(ECHO, &[Syntax::Ndr])]);
@@ -333,21 +335,55 @@ fn what_is_wrong_gets_its_fault() {
     let (first, last) = (Flags::first, Flags::last);
     let none = Flags::default();
     let proto = FaultStatus::nca_s_proto_error;
-    let cases: Vec<(&str, Vec<Vec<u8>>, Vec<FaultStatus>, bool)> = vec![
-        ("no such context", vec![request(9, first | last, 5, 0, b"x")], vec![FaultStatus::nca_s_unk_if], false),
+    type Case<'a> = (&'a str, Vec<Vec<u8>>, Vec<FaultStatus>, bool);
+    let cases: Vec<Case<'_>> = vec![
+        (
+            "no such context",
+            vec![request(9, first | last, 5, 0, b"x")],
+            vec![FaultStatus::nca_s_unk_if],
+            false,
+        ),
         ("no first", vec![request(9, last, 0, 0, b"x")], vec![proto], true),
-        ("two firsts", vec![request(9, first, 0, 0, b"x"), request(9, first | last, 0, 0, b"x")], vec![proto], true),
-        ("another opnum", vec![request(9, first, 0, 0, b"x"), request(9, last, 0, 1, b"x")], vec![proto], true),
-        ("another context", vec![request(9, first, 0, 0, b"x"), request(9, none, 1, 0, b"x")], vec![proto], true),
+        (
+            "two firsts",
+            vec![request(9, first, 0, 0, b"x"), request(9, first | last, 0, 0, b"x")],
+            vec![proto],
+            true,
+        ),
+        (
+            "another opnum",
+            vec![request(9, first, 0, 0, b"x"), request(9, last, 0, 1, b"x")],
+            vec![proto],
+            true,
+        ),
+        (
+            "another context",
+            vec![request(9, first, 0, 0, b"x"), request(9, none, 1, 0, b"x")],
+            vec![proto],
+            true,
+        ),
         (
             "an id in use",
             vec![request(9, first | last, 0, 0, b"x"), request(9, first | last, 0, 0, b"x")],
             vec![proto],
             true,
         ),
-        ("a response", vec![Pdu::new(9, Body::Response(
-            ResponseHead { alloc_hint: 0, context_id: 0, cancel_count: 0, reserved: 0 }, b"")).write(None).unwrap()],
-            vec![proto], true),
+        (
+            "a response",
+            vec![
+                Pdu::new(
+                    9,
+                    Body::Response(
+                        ResponseHead { alloc_hint: 0, context_id: 0, cancel_count: 0, reserved: 0 },
+                        b"",
+                    ),
+                )
+                .write(None)
+                .unwrap(),
+            ],
+            vec![proto],
+            true,
+        ),
         ("auth3 without token", vec![Pdu::new(9, Body::Auth3).write(None).unwrap()], vec![proto], true),
         ("cancel of nothing", vec![Pdu::new(9, Body::Cancel).write(None).unwrap()], vec![], false),
         ("orphaned nothing", vec![Pdu::new(9, Body::Orphaned).write(None).unwrap()], vec![], false),
@@ -367,7 +403,8 @@ fn limits_are_kept() {
         raw(&[request(9, Flags::first, 0, 0, &big), request(9, Flags::last, 0, 0, &big)], config.clone());
     assert_eq!((faults, closed), (vec![FaultStatus::nca_s_fault_remote_no_memory], true));
     let head = RequestHead { alloc_hint: u32::MAX, context_id: 0, opnum: 0 };
-    let lies = Pdu { flags: Flags::first, ..Pdu::new(9, Body::Request(head, None, b"x")) }.write(None).unwrap();
+    let lies =
+        Pdu { flags: Flags::first, ..Pdu::new(9, Body::Request(head, None, b"x")) }.write(None).unwrap();
     let (faults, closed, _) = raw(&[lies], config);
     assert_eq!((faults, closed), (vec![FaultStatus::nca_s_fault_remote_no_memory], true));
 
@@ -388,11 +425,8 @@ fn limits_are_kept() {
 
 #[test]
 fn a_bind_that_is_wrong_is_refused() {
-    let element = ContextElement {
-        context_id: 0,
-        abstract_syntax: ECHO,
-        transfer_syntaxes: vec![SyntaxId::NDR],
-    };
+    let element =
+        ContextElement { context_id: 0, abstract_syntax: ECHO, transfer_syntaxes: vec![SyntaxId::NDR] };
     let bind = |contexts: Vec<ContextElement>| Bind {
         max_xmit_frag: 4280,
         max_recv_frag: 4280,
@@ -479,8 +513,7 @@ fn both_sides_survive_every_truncation_and_every_flipped_bit() {
             for before in &replies[..at] {
                 client.handle_input(Duration::ZERO, before);
             }
-            let request =
-                CallRequest { context_id: 0, opnum: 0, object: None, stub: vec![], deadline: None };
+            let request = CallRequest { context_id: 0, opnum: 0, object: None, stub: vec![], deadline: None };
             client.call(Duration::ZERO, request);
             client.handle_input(Duration::ZERO, bytes);
             while client.poll_event().is_some() || client.poll_transmit().is_some() {}

@@ -154,7 +154,13 @@ fn a_stub_calls_what_a_dispatcher_serves() {
 struct OneEndpoint;
 
 impl Epmapper for OneEndpoint {
-    fn ept_insert(&mut self, _: &Caller, _: u32, _: Vec<EptEntry>, _: u32) -> Result<FaultStatus, FaultStatus> {
+    fn ept_insert(
+        &mut self,
+        _: &Caller,
+        _: u32,
+        _: Vec<EptEntry>,
+        _: u32,
+    ) -> Result<FaultStatus, FaultStatus> {
         Ok(FaultStatus::ept_s_cant_perform_op)
     }
 
@@ -195,7 +201,8 @@ impl Epmapper for OneEndpoint {
         towers: &mut Vec<Option<Arc<TowerOctets>>>,
     ) -> Result<FaultStatus, FaultStatus> {
         let asked = map_tower.ok_or(FaultStatus::rpc_s_invalid_arg)?;
-        let asked = Tower::from_octets(&asked.tower_octet_string).map_err(|_| FaultStatus::rpc_s_invalid_arg)?;
+        let asked =
+            Tower::from_octets(&asked.tower_octet_string).map_err(|_| FaultStatus::rpc_s_invalid_arg)?;
         let interface = asked.interface().ok_or(FaultStatus::rpc_s_invalid_arg)?;
         let tcp = ProtocolSequence::NcacnIpTcp;
         let answer = Tower::new(interface, Syntax::Ndr, tcp, Some("4711"), Some("127.0.0.9"));

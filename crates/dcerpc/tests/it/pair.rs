@@ -128,7 +128,8 @@ impl Pair {
     }
 
     pub fn reply(&mut self, call_id: u32) -> Result<Reply, CallError> {
-        let at = self.client_events.iter().position(|e| matches!(e, ClientEvent::Reply(id, _) if *id == call_id));
+        let at =
+            self.client_events.iter().position(|e| matches!(e, ClientEvent::Reply(id, _) if *id == call_id));
         match self.client_events.remove(at.expect("a reply")) {
             ClientEvent::Reply(_, result) => result,
             _ => unreachable!(),
@@ -188,8 +189,11 @@ impl Toy {
 
     fn sum(message: &Message<'_>, count: u8) -> Vec<u8> {
         let mut sum = [0x55_u8, count, 7, 9];
-        let parts: &[&[u8]] =
-            if message.sign_header { &[message.header, message.body, message.trailer] } else { &[message.body] };
+        let parts: &[&[u8]] = if message.sign_header {
+            &[message.header, message.body, message.trailer]
+        } else {
+            &[message.body]
+        };
         for (at, byte) in parts.iter().flat_map(|part| part.iter()).enumerate() {
             sum[at % 4] = sum[at % 4].rotate_left(3).wrapping_add(*byte);
         }
@@ -237,7 +241,12 @@ impl SecurityContext for Toy {
         Ok(token)
     }
 
-    fn unprotect(&mut self, level: AuthLevel, message: Message<'_>, token: &[u8]) -> Result<(), SecurityError> {
+    fn unprotect(
+        &mut self,
+        level: AuthLevel,
+        message: Message<'_>,
+        token: &[u8],
+    ) -> Result<(), SecurityError> {
         if level == AuthLevel::privacy {
             message.body.iter_mut().for_each(|byte| *byte = byte.wrapping_sub(77));
         }

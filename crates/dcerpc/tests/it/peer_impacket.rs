@@ -30,12 +30,8 @@ struct Impacket {
 impl Impacket {
     fn new() -> Self {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/peer_impacket.py");
-        let mut child = Command::new(python())
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            Command::new(python()).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self { child, input, output: BufReader::new(output) }
     }

@@ -192,11 +192,18 @@ fn mgmt() {
         &["12345778-1234-abcd-ef00-0123456789ac", "71710533-beba-4937-8319-b5dbef9ccc36"],
     );
     // Samba's request has one number more than C706's.
-    let (request, response) =
-        (InqStatsRequest { count: 4 }, InqStatsResponse { count: 4, statistics: vec![11, 22, 33, 44], result: ok });
+    let (request, response) = (
+        InqStatsRequest { count: 4 },
+        InqStatsResponse { count: 4, statistics: vec![11, 22, 33, 44], result: ok },
+    );
     let mut w = NdrWriter::new(Syntax::Ndr);
     InqStats::write_response(&request, &response, &mut w).unwrap();
-    let text = ndrdump(&["mgmt", "mgmt_inq_stats", "out"], Syntax::Ndr, w.as_slice(), Some(&[4, 0, 0, 0, 0, 0, 0, 0]));
+    let text = ndrdump(
+        &["mgmt", "mgmt_inq_stats", "out"],
+        Syntax::Ndr,
+        w.as_slice(),
+        Some(&[4, 0, 0, 0, 0, 0, 0, 0]),
+    );
     assert!(text.contains("0x0000000b") && text.contains("0x0000002c"), "{text}");
     call::<IsServerListening>(
         "mgmt",
@@ -229,12 +236,7 @@ fn object_exporter() {
         "IOXIDResolver",
         "ResolveOxid",
         &ResolveOxidRequest { oxid: 0x1122_3344_5566_7788, requested_protseqs: 3, protseqs: vec![7, 8, 9] },
-        &ResolveOxidResponse {
-            oxid_bindings: None,
-            ipid_rem_unknown: SAMR.uuid,
-            authn_hint: 5,
-            result: ok,
-        },
+        &ResolveOxidResponse { oxid_bindings: None, ipid_rem_unknown: SAMR.uuid, authn_hint: 5, result: ok },
         &["1122334455667788", "12345778"],
     );
     call::<SimplePing>(

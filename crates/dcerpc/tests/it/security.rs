@@ -74,7 +74,9 @@ fn a_sealed_stub_cannot_be_seen() {
 /// Every flipped bit of a signed request is noticed: no call comes out of it that is not the one that was made.
 #[test]
 fn what_is_changed_on_its_way_is_refused() {
-    for (level, sign) in [(AuthLevel::integrity, true), (AuthLevel::privacy, true), (AuthLevel::integrity, false)] {
+    for (level, sign) in
+        [(AuthLevel::integrity, true), (AuthLevel::privacy, true), (AuthLevel::integrity, false)]
+    {
         let mut pair = secure(3, level, sign, sign);
         let context = pair.bind();
         let before = pair.to_server.len();
