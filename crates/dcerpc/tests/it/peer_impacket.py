@@ -1,13 +1,21 @@
-"""Reads lines of JSON: module, class, ndr64, hex. Decodes, encodes again, and prints what it saw."""
+"""Reads lines of JSON: module, class, ndr64, hex. Decodes, encodes again, and prints what it encoded."""
 import importlib
 import json
 import sys
+
+from impacket.dcerpc.v5.ndr import NDRCALL
 
 for line in sys.stdin:
     case = json.loads(line)
     cls = getattr(importlib.import_module("impacket.dcerpc.v5." + case["module"]), case["class"])
     data = bytes.fromhex(case["hex"])
-    call = cls(data, isNDR64=case["ndr64"])
-    fields = {name: repr(call.fields[name].getData()) if hasattr(call.fields[name], "getData") else repr(call.fields[name])
-              for name, _ in call.structure}
-    print(json.dumps({"hex": call.getData().hex(), "fields": fields}), flush=True)
+    if issubclass(cls, NDRCALL):
+        encoded = cls(data, isNDR64=case["ndr64"]).getData()
+    else:
+        # A structure with its referents, such as a pickle.
+        value = cls(isNDR64=case["ndr64"])
+        size = value.fromString(data)
+        value.fromStringReferents(data, size)
+        encoded = value.getData()
+        encoded += value.getDataReferents(len(encoded))
+    print(json.dumps({"hex": encoded.hex()}), flush=True)

@@ -1,6 +1,8 @@
 //! impacket decodes what we write, in NDR and in NDR64, and we read what it then writes as the same value (it numbers
 //! referents at random).
 
+mod activation;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
