@@ -63,7 +63,7 @@ pub use pointer::{Boxed, Full, Ref, Unique};
 pub use reader::{DEPTH, NdrReader};
 pub use scalar::{Discriminant, Enumeration, Uint3264};
 pub use string::{ConformantString, Text, VaryingString};
-pub use syntax::{Drep, Order, Syntax, SyntaxId};
+pub use syntax::{Drep, IfId, Order, Syntax, SyntaxId};
 pub use watertight_macros::Ndr;
 pub use writer::NdrWriter;
 

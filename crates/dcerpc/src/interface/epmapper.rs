@@ -5,7 +5,7 @@ use std::sync::Arc;
 use watertight_wire::wire_enum;
 
 use super::{Caller, interface};
-use crate::ndr::{ContextHandle, Ndr, SyntaxId};
+use crate::ndr::{ContextHandle, IfId, Ndr};
 use crate::tower::Tower;
 use crate::{FaultStatus, Guid};
 
@@ -103,7 +103,7 @@ pub trait Epmapper {
         call: &Caller,
         inquiry_type: InquiryType,
         #[ndr(ptr)] object: Option<Arc<Guid>>,
-        #[ndr(ptr)] interface_id: Option<Arc<SyntaxId>>,
+        #[ndr(ptr)] interface_id: Option<Arc<IfId>>,
         vers_option: VersionOption,
         #[ndr(in, out)] entry_handle: &mut ContextHandle,
         #[ndr(range(0, MAX_ENTRIES))] max_ents: u32,

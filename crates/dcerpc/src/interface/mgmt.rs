@@ -2,7 +2,7 @@
 
 use super::interface;
 use crate::FaultStatus;
-use crate::ndr::{Ndr, SyntaxId};
+use crate::ndr::{IfId, Ndr, SyntaxId};
 
 /// rpc_if_id_vector_t — C706 appendix N.
 #[derive(Debug, Clone, PartialEq, Ndr)]
@@ -11,12 +11,12 @@ pub struct IfIdVector {
     pub count: u32,
     /// if_id
     #[ndr(size_is(count))]
-    pub if_id: Vec<Option<SyntaxId>>,
+    pub if_id: Vec<Option<IfId>>,
 }
 
 impl FromIterator<SyntaxId> for IfIdVector {
     fn from_iter<I: IntoIterator<Item = SyntaxId>>(ids: I) -> Self {
-        let if_id: Vec<_> = ids.into_iter().map(Some).collect();
+        let if_id: Vec<_> = ids.into_iter().map(|id| Some(IfId::from(id))).collect();
         Self { count: u32::try_from(if_id.len()).unwrap_or(u32::MAX), if_id }
     }
 }

@@ -1,5 +1,7 @@
 use watertight_wire::{Guid, WireError, WireErrorKind};
 
+use super::{Codec, Extent, Natural, Ndr, NdrReader, NdrWriter};
+
 /// The transfer syntax of stub data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Syntax {
@@ -30,8 +32,9 @@ impl Syntax {
     }
 }
 
-/// p_syntax_id_t — C706 12.6.3.1: an interface or a transfer syntax, with its version.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, super::Ndr)]
+/// p_syntax_id_t — C706 12.6.3.1: an interface or a transfer syntax, with its version, which is one 32-bit number on the
+/// wire. What operations have as parameters is an [`IfId`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SyntaxId {
     /// if_uuid
     pub uuid: Guid,
@@ -65,6 +68,57 @@ impl SyntaxId {
     #[must_use]
     pub fn transfer_syntax(self) -> Option<Syntax> {
         [Syntax::Ndr, Syntax::Ndr64].into_iter().find(|syntax| syntax.id() == self)
+    }
+}
+
+impl Codec<SyntaxId> for Natural {
+    type Pending = SyntaxId;
+
+    fn align(_: Syntax) -> usize {
+        4
+    }
+
+    fn least(_: Syntax) -> usize {
+        20
+    }
+
+    fn write(value: &SyntaxId, _: Extent, w: &mut NdrWriter) -> Result<(), WireError> {
+        w.guid(value.uuid);
+        w.u32(u32::from(value.minor) << 16 | u32::from(value.major));
+        Ok(())
+    }
+
+    fn read(r: &mut NdrReader<'_>, _: Extent, _: u64) -> Result<SyntaxId, WireError> {
+        let uuid = r.guid()?;
+        let [a, b, c, d] = r.u32()?.to_le_bytes();
+        Ok(SyntaxId::new(uuid, u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])))
+    }
+
+    fn read_referents(pending: SyntaxId, _: &mut NdrReader<'_>, _: Extent) -> Result<SyntaxId, WireError> {
+        Ok(pending)
+    }
+}
+
+/// rpc_if_id_t — C706 appendix N: an interface as a parameter of an operation, its version in two 16-bit numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Ndr)]
+pub struct IfId {
+    /// uuid
+    pub uuid: Guid,
+    /// vers_major
+    pub major: u16,
+    /// vers_minor
+    pub minor: u16,
+}
+
+impl From<SyntaxId> for IfId {
+    fn from(id: SyntaxId) -> Self {
+        Self { uuid: id.uuid, major: id.major, minor: id.minor }
+    }
+}
+
+impl From<IfId> for SyntaxId {
+    fn from(id: IfId) -> Self {
+        Self::new(id.uuid, id.major, id.minor)
     }
 }
 

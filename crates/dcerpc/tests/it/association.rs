@@ -465,6 +465,31 @@ fn a_bind_that_is_wrong_is_refused() {
     assert!(answer.is_none() && closed);
 }
 
+/// A bind and a request as a big-endian client writes them; the answers are little-endian, and say so.
+#[test]
+fn a_big_endian_client_is_served() {
+    let mut bind = vec![5, 0, 11, 3, 0, 0, 0, 0, 0, 72, 0, 0, 0, 0, 0, 1];
+    bind.extend([0x16, 0xd0, 0x16, 0xd0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 7, 1, 0]);
+    bind.extend([0x60, 0xa1, 0x5e, 0xc5, 0x4d, 0xe8, 0x11, 0xd7, 0xa6, 0x37, 0, 0x50, 0x56, 0xa2, 1, 0x82]);
+    bind.extend([0, 0, 0, 1]);
+    bind.extend([
+        0x8a, 0x88, 0x5d, 0x04, 0x1c, 0xeb, 0x11, 0xc9, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60,
+    ]);
+    bind.extend([0, 0, 0, 2]);
+    let mut pair = Pair::new();
+    pair.server.handle_input(pair.now, &bind);
+    let answer = pair.server.poll_transmit().unwrap();
+    let Body::BindAck(ack) = Pdu::read(&answer).unwrap().body else { panic!("{answer:?}") };
+    assert_eq!(ack.results.0, [ContextResult::accepted(Syntax::Ndr)]);
+    let mut request = vec![5, 0, 0, 3, 0, 0, 0, 0, 0, 28, 0, 0, 0, 0, 0, 2];
+    request.extend([0, 0, 0, 4, 0, 7, 0, 9, 1, 2, 3, 4]);
+    pair.server.handle_input(pair.now, &request);
+    pair.run();
+    let call = pair.next_call().unwrap();
+    assert_eq!((call.call_id, call.opnum, call.stub.as_slice()), (2, 9, &[1, 2, 3, 4][..]));
+    assert_eq!(call.order, watertight_dcerpc::ndr::Order::Big);
+}
+
 #[test]
 fn a_second_bind_ends_the_association() {
     let mut pair = Pair::new();

@@ -10,7 +10,7 @@ use watertight_dcerpc::binding::ProtocolSequence;
 use watertight_dcerpc::client::{CallError, ClientConfig};
 use watertight_dcerpc::interface::epmapper::*;
 use watertight_dcerpc::interface::*;
-use watertight_dcerpc::ndr::{ContextHandle, Syntax, SyntaxId};
+use watertight_dcerpc::ndr::{ContextHandle, IfId, Syntax, SyntaxId};
 use watertight_dcerpc::server::{Interface, ServerConfig};
 use watertight_dcerpc::tower::Tower;
 use watertight_dcerpc::{FaultStatus, Guid, WireError};
@@ -173,7 +173,7 @@ impl Epmapper for OneEndpoint {
         _: &Caller,
         _: InquiryType,
         _: Option<Arc<Guid>>,
-        _: Option<Arc<SyntaxId>>,
+        _: Option<Arc<IfId>>,
         _: VersionOption,
         handle: &mut ContextHandle,
         max: u32,

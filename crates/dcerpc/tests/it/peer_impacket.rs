@@ -136,7 +136,7 @@ fn epmapper() {
         &EptLookupRequest {
             inquiry_type: InquiryType::rpc_c_ep_all_elts,
             object: None,
-            interface_id: Some(Arc::new(SAMR)),
+            interface_id: Some(Arc::new(SAMR.into())),
             vers_option: VersionOption::rpc_c_vers_all,
             entry_handle: handle,
             max_ents: 500,

@@ -127,7 +127,7 @@ fn epmapper() {
         &EptLookupRequest {
             inquiry_type: InquiryType::rpc_c_ep_match_by_both,
             object: Some(Arc::new(SAMR.uuid)),
-            interface_id: Some(Arc::new(SAMR)),
+            interface_id: Some(Arc::new(SAMR.into())),
             vers_option: VersionOption::rpc_c_vers_compatible,
             entry_handle: ContextHandle::NULL,
             max_ents: 10,

@@ -157,11 +157,8 @@ fn activation_properties() {
         client_com_version: version,
     };
     pickled(&mut impacket, "InstantiationInfoData", &instantiation);
-    let request = CustomRemoteRequestScmInfo {
-        client_imp_level: 2,
-        protseq_count: 3,
-        protseqs: Some(vec![7, 8, 9]),
-    };
+    let request =
+        CustomRemoteRequestScmInfo { client_imp_level: 2, protseq_count: 3, protseqs: Some(vec![7, 8, 9]) };
     let request = ScmRequestInfoData { reserved: None, remote_request: Some(request) };
     pickled(&mut impacket, "ScmRequestInfoData", &request);
     let location = LocationInfoData {
@@ -182,7 +179,11 @@ fn activation_properties() {
         authn_hint: 6,
         server_version: version,
     };
-    pickled(&mut impacket, "ScmReplyInfoData", &ScmReplyInfoData { reserved: None, remote_reply: Some(reply) });
+    pickled(
+        &mut impacket,
+        "ScmReplyInfoData",
+        &ScmReplyInfoData { reserved: None, remote_reply: Some(reply) },
+    );
     let props = PropsOutInfo {
         count: 2,
         iids: Some(vec![ID, ID]),
