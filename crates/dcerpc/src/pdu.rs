@@ -204,8 +204,12 @@ impl<'a> Pdu<'a> {
             let body = w.as_slice().len();
             w.align(4);
             let pad = w.as_slice().len().saturating_sub(body);
-            // Stub data may hold its padding already, of which the trailer knows.
-            trailer.pad_length = trailer.pad_length.saturating_add(u8::try_from(pad).unwrap_or(0));
+            // Stub data may hold its padding already, of which the trailer knows; nothing else does.
+            let held = match self.body {
+                Body::Request(..) | Body::Response(..) | Body::Fault(..) => trailer.pad_length,
+                _ => 0,
+            };
+            trailer.pad_length = held.saturating_add(u8::try_from(pad).unwrap_or(0));
             trailer.write(&mut w);
             w.bytes(token);
             auth_length = token.len();
