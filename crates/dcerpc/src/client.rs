@@ -203,7 +203,9 @@ pub struct ClientAssociation {
     /// Contexts that wait until the one before is answered.
     later: VecDeque<Vec<u16>>,
     offered: BTreeMap<u16, Vec<Syntax>>,
-    security: Option<Security>,
+    security: BTreeMap<u32, Security>,
+    /// The security context whose authentication goes on.
+    asked_security: Option<u32>,
     next_call: u32,
     waiting: VecDeque<(u32, Pending)>,
     active: BTreeMap<u32, Active>,
@@ -234,7 +236,8 @@ impl ClientAssociation {
             authenticating: false,
             later: VecDeque::new(),
             offered: BTreeMap::new(),
-            security: security.map(Security::new),
+            security: security.into_iter().map(|security| (0, Security::new(0, security))).collect(),
+            asked_security: None,
             next_call: 1,
             waiting: VecDeque::new(),
             active: BTreeMap::new(),
@@ -363,7 +366,7 @@ impl ClientAssociation {
         self.state = State::Closed;
         self.framer.clear();
         self.deadline = None;
-        self.security = None;
+        self.security.clear();
         self.later.clear();
         for call_id in core::mem::take(&mut self.active).into_keys() {
             self.events.push_back(ClientEvent::Reply(call_id, Err(CallError::Lost(why.clone()))));

@@ -29,8 +29,17 @@ impl ClientAssociation {
         ids
     }
 
+    /// An alter_context that only authenticates.
+    pub(super) fn ask_again(&mut self, now: Duration) {
+        let ids = self.some_context();
+        self.ask(now, &ids);
+    }
+
     fn ask(&mut self, now: Duration, ids: &[u16]) {
         let first = self.state == State::Idle;
+        if first {
+            self.asked_security = self.security.keys().next().copied();
+        }
         self.asked = ids.iter().copied().map(Some).collect();
         self.asked_call = self.take_call_id();
         self.outcomes.clear();
@@ -40,8 +49,7 @@ impl ClientAssociation {
             self.asked.push(None);
         }
         let bind = self.bind_body(ids, with_features);
-        let token = if first { self.first_token() } else { Ok(None) };
-        let token = match token {
+        let token = match self.first_token() {
             Ok(token) => token,
             Err(error) => return self.close(Closed::Security(error)),
         };
@@ -53,7 +61,7 @@ impl ClientAssociation {
         if first && self.config.multiplex {
             pdu.flags = pdu.flags | Flags::conc_mpx;
         }
-        let can_sign = self.security.as_ref().is_some_and(|security| security.context.can_sign_header());
+        let can_sign = self.security.values().any(|security| security.context.can_sign_header());
         if first && self.config.sign_header && can_sign {
             pdu.flags = pdu.flags | Flags::HEADER_SIGN;
         }
@@ -118,6 +126,7 @@ impl ClientAssociation {
         }
         self.state = State::Bound;
         self.deadline = None;
+        self.asked_security = None;
         self.events.push_back(ClientEvent::Bound(core::mem::take(&mut self.outcomes)));
         if let Some(ids) = self.later.pop_front() {
             self.ask(now, &ids);
@@ -135,7 +144,7 @@ impl ClientAssociation {
             .min(self.config.max_fragment)
             .max(crate::pdu::MUST_RECEIVE.min(self.config.max_fragment));
         self.multiplex = self.config.multiplex && flags.contains(Flags::conc_mpx);
-        let can_sign = self.security.as_ref().is_some_and(|security| security.context.can_sign_header());
+        let can_sign = self.security.values().any(|security| security.context.can_sign_header());
         self.sign_header = self.config.sign_header && can_sign && flags.contains(Flags::HEADER_SIGN);
     }
 

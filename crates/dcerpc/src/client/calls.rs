@@ -26,6 +26,8 @@ pub struct CallRequest {
     pub stub: Vec<u8>,
     /// Until when there must be an answer.
     pub deadline: Option<Duration>,
+    /// The security context, where the connection has several; none for the first.
+    pub security: Option<u32>,
 }
 
 /// An answer.
@@ -50,6 +52,8 @@ pub(super) struct Pending {
 pub(super) struct Active {
     context_id: u16,
     syntax: Syntax,
+    /// The security context that protects it, where one does.
+    protection: Option<u32>,
     stub: Vec<u8>,
     /// The byte order of its first fragment.
     order: Option<Order>,
@@ -144,14 +148,18 @@ impl ClientAssociation {
     }
 
     fn send_request(&mut self, call_id: u32, request: CallRequest) -> Result<(), CallError> {
-        let CallRequest { context_id, opnum, object, mut stub, deadline } = request;
+        let CallRequest { context_id, opnum, object, mut stub, deadline, security } = request;
         let context = self.contexts.get(&context_id).copied();
         let context = context.ok_or(CallError::NotSent("no such presentation context"))?;
         let syntax =
             context.syntax.ok_or(CallError::NotSent("the server refused the presentation context"))?;
         let sign_header = self.sign_header;
         let max = usize::from(self.max_transmit);
-        let protection = match &mut self.security {
+        let id = security.or_else(|| self.security.keys().next().copied());
+        if security.is_some_and(|id| self.security.get(&id).is_none_or(|security| !security.established)) {
+            return Err(CallError::NotSent("no such security context"));
+        }
+        let protection = match id.and_then(|id| self.security.get_mut(&id)) {
             Some(security) => {
                 if security.level.0 >= AuthLevel::integrity.0 {
                     let can_sign = self.config.sign_header && security.context.can_sign_header();
@@ -174,6 +182,7 @@ impl ClientAssociation {
             None => None,
         };
         let direction = Direction::Request { context_id, opnum, object };
+        let protected = protection.as_ref().map(|protection| protection.context_id);
         match fragment::cut(direction, call_id, Flags::default(), &stub, max, protection) {
             Ok(fragments) => self.transmit.extend(fragments),
             Err(FragmentError::Wire(_) | FragmentError::TooSmall(_)) => {
@@ -184,7 +193,8 @@ impl ClientAssociation {
                 return Err(CallError::NotSent("the security provider refused"));
             }
         }
-        let active = Active { context_id, syntax, stub: Vec::new(), order: None, deadline };
+        let active =
+            Active { context_id, syntax, protection: protected, stub: Vec::new(), order: None, deadline };
         self.active.insert(call_id, active);
         Ok(())
     }
@@ -199,7 +209,7 @@ impl ClientAssociation {
         auth: Option<(AuthTrailer, usize)>,
     ) {
         // The signature is checked first, also of what nobody waits for: sequence numbers count every message.
-        let stub = match self.open(fragment, body_at, auth) {
+        let stub = match self.open(call_id, fragment, body_at, auth) {
             Ok(stub) => fragment.get(stub).unwrap_or_default(),
             Err(error) => return self.close(Closed::Security(error)),
         };
@@ -242,30 +252,34 @@ impl ClientAssociation {
 
     fn open(
         &mut self,
+        call_id: u32,
         fragment: &mut [u8],
         body_at: usize,
         auth: Option<(AuthTrailer, usize)>,
     ) -> Result<core::ops::Range<usize>, SecurityError> {
-        let sign_header = self.sign_header;
-        let whole = body_at..fragment.len();
-        let Some(security) = &mut self.security else {
-            return Ok(auth.map_or(whole, |(trailer, at)| body_at..unpadded(trailer, at, body_at)));
+        let due = self.active.get(&call_id).map(|active| active.protection);
+        let Some((trailer, at)) = auth else {
+            // An answer to a call that was protected is protected by the same security context.
+            return match due {
+                Some(Some(_)) => Err(SecurityError::Signature),
+                _ => Ok(body_at..fragment.len()),
+            };
         };
-        let (auth_type, level) = (security.context.auth_type(), security.level);
-        match (security.protection(sign_header), auth) {
-            (None, None) => Ok(whole),
-            (None, Some((trailer, at))) => Ok(body_at..unpadded(trailer, at, body_at)),
-            (Some(_), None) => Err(SecurityError::Signature),
-            (Some(protection), Some((trailer, at))) => {
-                let same = trailer.auth_type == auth_type
-                    && trailer.auth_level.effective() == level
-                    && trailer.context_id == protection.context_id;
-                if !same {
-                    return Err(SecurityError::Signature);
-                }
-                fragment::open(fragment, body_at, (trailer, at), protection)
-            }
+        let sign_header = self.sign_header;
+        let security = self.security.get_mut(&trailer.context_id);
+        let Some(protection) = security.and_then(|security| security.protection(sign_header)) else {
+            return match due {
+                Some(Some(_)) => Err(SecurityError::Signature),
+                _ => Ok(body_at..unpadded(trailer, at, body_at)),
+            };
+        };
+        let same = trailer.auth_type == protection.security.auth_type()
+            && trailer.auth_level.effective() == protection.level
+            && due.is_none_or(|due| due == Some(trailer.context_id));
+        if !same {
+            return Err(SecurityError::Signature);
         }
+        fragment::open(fragment, body_at, (trailer, at), protection)
     }
 
     pub(super) fn fault(&mut self, now: Duration, call_id: u32, status: FaultStatus, flags: Flags) {

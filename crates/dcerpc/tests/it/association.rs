@@ -182,7 +182,14 @@ fn an_object_goes_with_a_call_and_a_call_can_be_cancelled_or_given_up() {
     let mut pair = Pair::new();
     let context = pair.bind();
     let object = Some(Guid::new(1, 2, 3, [4; 8]));
-    let request = CallRequest { context_id: context, opnum: 0, object, stub: numbers(9000), deadline: None };
+    let request = CallRequest {
+        context_id: context,
+        opnum: 0,
+        object,
+        stub: numbers(9000),
+        deadline: None,
+        security: None,
+    };
     let call = pair.client.call(pair.now, request);
     pair.run();
     let arrived = pair.next_call().unwrap();
@@ -215,7 +222,8 @@ fn deadlines_pass_and_the_connection_lives() {
     let mut pair = Pair::new();
     let context = pair.bind();
     let deadline = Some(pair.now + Duration::from_secs(5));
-    let request = CallRequest { context_id: context, opnum: 0, object: None, stub: vec![1], deadline };
+    let request =
+        CallRequest { context_id: context, opnum: 0, object: None, stub: vec![1], deadline, security: None };
     let call = pair.client.call(pair.now, request);
     pair.run();
     assert_eq!(pair.client.poll_timeout(), deadline);
@@ -538,7 +546,14 @@ fn both_sides_survive_every_truncation_and_every_flipped_bit() {
             for before in &replies[..at] {
                 client.handle_input(Duration::ZERO, before);
             }
-            let request = CallRequest { context_id: 0, opnum: 0, object: None, stub: vec![], deadline: None };
+            let request = CallRequest {
+                context_id: 0,
+                opnum: 0,
+                object: None,
+                stub: vec![],
+                deadline: None,
+                security: None,
+            };
             client.call(Duration::ZERO, request);
             client.handle_input(Duration::ZERO, bytes);
             while client.poll_event().is_some() || client.poll_transmit().is_some() {}

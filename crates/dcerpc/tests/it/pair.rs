@@ -61,7 +61,14 @@ impl Pair {
     }
 
     pub fn call(&mut self, context_id: u16, opnum: u16, stub: &[u8]) -> u32 {
-        let request = CallRequest { context_id, opnum, object: None, stub: stub.to_vec(), deadline: None };
+        let request = CallRequest {
+            context_id,
+            opnum,
+            object: None,
+            stub: stub.to_vec(),
+            deadline: None,
+            security: None,
+        };
         self.client.call(self.now, request)
     }
 

@@ -179,6 +179,58 @@ fn after_a_failed_auth3_the_next_request_is_denied() {
 }
 
 #[test]
+fn several_security_contexts_share_a_connection() {
+    for legs in 1..=4 {
+        let mut pair = secure(legs, AuthLevel::integrity, true, true);
+        let context = pair.bind();
+        let sealed = ClientSecurity { context: Toy::client(legs, true), level: AuthLevel::privacy };
+        let second = pair.client.authenticate(pair.now, sealed).unwrap();
+        let call = |pair: &mut Pair, security| {
+            let request = CallRequest {
+                context_id: context,
+                opnum: 0,
+                object: None,
+                stub: b"visible".repeat(1000),
+                deadline: None,
+                security,
+            };
+            let call = pair.client.call(pair.now, request);
+            pair.run();
+            let arrived = pair.next_call().expect("a call");
+            pair.server.respond(arrived.call_id, Ok(b"answer"));
+            pair.run();
+            assert_eq!(pair.reply(call).unwrap().stub, b"answer");
+            arrived.caller.level.unwrap()
+        };
+        for _ in 0..3 {
+            assert_eq!(call(&mut pair, Some(second)), AuthLevel::privacy);
+            assert_eq!(call(&mut pair, None), AuthLevel::integrity);
+        }
+        let unknown = CallRequest {
+            context_id: context,
+            opnum: 0,
+            object: None,
+            stub: vec![],
+            deadline: None,
+            security: Some(9),
+        };
+        let unknown = pair.client.call(pair.now, unknown);
+        pair.run();
+        assert!(matches!(pair.reply(unknown), Err(CallError::NotSent(_))));
+        assert!(pair.server_closed().is_none() && pair.client_closed().is_none());
+    }
+    // A server that does not grant it.
+    let mut server = server_config();
+    server.security = Some(ToyAcceptor::new(3, true));
+    server.features = Features::keep_connection_on_orphan;
+    let security = ClientSecurity { context: Toy::client(3, true), level: AuthLevel::integrity };
+    let mut pair = Pair::with(ClientConfig::default(), Some(security), server);
+    pair.bind();
+    let more = ClientSecurity { context: Toy::client(3, true), level: AuthLevel::integrity };
+    assert_eq!(pair.client.authenticate(pair.now, more), Err(SecurityError::Unsupported));
+}
+
+#[test]
 fn an_unknown_provider_is_refused_by_name() {
     let security = ClientSecurity { context: Toy::client(3, true), level: AuthLevel::integrity };
     let mut pair = Pair::with(ClientConfig::default(), Some(security), server_config());
