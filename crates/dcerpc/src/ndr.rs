@@ -39,7 +39,25 @@
 //! | `#[ndr(enum)] struct E(u16)`, `#[ndr(v1_enum)] struct E(u32)` | `enum`, `[v1_enum] enum` |
 //!
 //! Attributes of a pointer to an array or a string stand together: `#[ndr(unique, size_is(n))] Option<Vec<T>>`.
-//! Pipes are not there; a declaration that asks for one does not compile, and a stub that expects one cannot be reached.
+//! Pipes are not there; a declaration that asks for one does not compile:
+//!
+//! ```compile_fail
+//! #[derive(watertight_dcerpc::ndr::Ndr)]
+//! struct Refused {
+//!     #[ndr(pipe)]
+//!     pipe: Vec<u8>,
+//! }
+//! ```
+//!
+//! Nor does one of a conformant array that is not the last field:
+//!
+//! ```compile_fail
+//! #[derive(watertight_dcerpc::ndr::Ndr)]
+//! struct Refused {
+//!     array: Vec<u8>,
+//!     after: u8,
+//! }
+//! ```
 
 mod array;
 mod codec;

@@ -121,7 +121,11 @@ fn structure(input: &DeriveInput, fields: &[Field]) -> TokenStream {
             Ok(#this { #(#names),* })
         }
     };
-    in_scope(&quote!(impl __ndr::Codec<#this> for __ndr::Natural { #body }))
+    in_scope(&quote! {
+        impl __ndr::Codec<#this> for __ndr::Natural { #body }
+        // What may not be conformant is found where it is declared.
+        const _: bool = <__ndr::Natural as __ndr::Codec<#this>>::CONFORMANT;
+    })
 }
 
 fn newtype(input: &DeriveInput, field: &Field) -> TokenStream {

@@ -205,6 +205,8 @@ pub fn derive(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
                 Ok(__value)
             }
         }
+        // What may not be conformant is found where it is declared.
+        const _: bool = <__ndr::Natural as __ndr::Codec<#this>>::CONFORMANT;
         impl #this {
             /// The tag that selects this arm.
             #[must_use]

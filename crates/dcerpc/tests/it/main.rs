@@ -10,6 +10,7 @@
 
 mod association;
 mod interface;
+mod laws;
 mod pair;
 mod peer_impacket;
 mod peer_ndrdump;
