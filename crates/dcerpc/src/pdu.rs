@@ -179,7 +179,10 @@ impl<'a> Pdu<'a> {
             Body::BindAck(body) | Body::AlterContextResp(body) => {
                 put::<Natural, BindAck>(body, Extent::NONE, &mut w)?;
             }
-            Body::BindNak(body) => put::<Natural, BindNak>(body, Extent::NONE, &mut w)?,
+            Body::BindNak(body) => {
+                put::<Natural, BindNak>(body, Extent::NONE, &mut w)?;
+                w.align(4);
+            }
             // C706 has nothing here; [MS-RPCE] 2.2.2.5 has four bytes of padding.
             Body::Auth3 => w.u32(0),
             Body::Request(head, object, stub) => {

@@ -121,7 +121,7 @@ pub struct ServerAssociation {
     /// The largest that the client said it would send.
     max_receive: u16,
     multiplex: bool,
-    sign_header: bool,
+    header_signing: bool,
     features: Features,
     contexts: BTreeMap<u16, Context>,
     security: BTreeMap<u32, Security>,
@@ -152,7 +152,7 @@ impl ServerAssociation {
             group: None,
             groups: groups.clone(),
             multiplex: false,
-            sign_header: false,
+            header_signing: false,
             features: Features::default(),
             contexts: BTreeMap::new(),
             security: BTreeMap::new(),
@@ -268,7 +268,7 @@ impl ServerAssociation {
         match (self.state, &pdu.body) {
             (State::Closed, _) => {}
             (State::Start, Body::Bind(_)) => self.bind(pdu),
-            (State::Start, _) => self.disconnect(call_id, 0, "the first PDU is not a bind"),
+            (State::Start, _) => self.disconnect(call_id, "the first PDU is not a bind"),
             (State::Bound, Body::AlterContext(_)) => self.alter(pdu),
             (State::Bound, Body::Auth3) => self.auth3(&pdu),
             (State::Bound, Body::Request(head, object, stub)) => {
@@ -286,7 +286,7 @@ impl ServerAssociation {
                 self.nak(call_id, crate::pdu::RejectReason::reason_not_specified);
                 self.close(Closed::Protocol("a second bind"));
             }
-            (State::Bound, _) => self.disconnect(call_id, 0, "a PDU that servers send"),
+            (State::Bound, _) => self.disconnect(call_id, "a PDU that servers send"),
         }
     }
 
@@ -314,8 +314,8 @@ impl ServerAssociation {
     }
 
     /// A fault that says that nothing was executed, and the end.
-    fn disconnect(&mut self, call_id: u32, context_id: u16, why: &'static str) {
-        self.fault_with(call_id, context_id, FaultStatus::nca_s_proto_error, Flags::did_not_execute);
+    fn disconnect(&mut self, call_id: u32, why: &'static str) {
+        self.fault_with(call_id, 0, FaultStatus::nca_s_proto_error, Flags::did_not_execute);
         self.close(Closed::Protocol(why));
     }
 

@@ -32,7 +32,9 @@ where
     fn read(r: &mut NdrReader<'_>, _: Extent, _: u64) -> Result<Self::Pending, WireError> {
         r.align(<Self as Codec<CountedList<T, PAD>>>::align(r.syntax()))?;
         let count = r.u8()?;
-        r.bytes(PAD)?;
+        // An empty list may end with its count.
+        let pad = if count == 0 { PAD.min(r.remaining()) } else { PAD };
+        r.bytes(pad)?;
         let len = r.elements(count.into(), <Self as Codec<T>>::least(r.syntax()))?;
         <Self as Codec<T>>::read_all(r, len)
     }

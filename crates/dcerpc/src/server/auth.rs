@@ -91,11 +91,11 @@ impl ServerAssociation {
     pub(super) fn auth3(&mut self, pdu: &Pdu<'_>) {
         self.events.push_back(ServerEvent::Acknowledge);
         let Some(auth) = &pdu.auth else {
-            return self.disconnect(pdu.call_id, 0, "auth3 without a token");
+            return self.disconnect(pdu.call_id, "auth3 without a token");
         };
         let security = self.security.get_mut(&auth.trailer.context_id);
         let Some(security) = security.filter(|s| s.matches(&auth.trailer) && !s.established) else {
-            return self.disconnect(pdu.call_id, 0, "auth3 without an authentication");
+            return self.disconnect(pdu.call_id, "auth3 without an authentication");
         };
         match security.context.step(auth.token) {
             Ok(Step::Done(None)) => security.established = true,

@@ -9,10 +9,6 @@ use crate::pdu::{
 impl ServerAssociation {
     pub(super) fn bind(&mut self, pdu: Pdu<'_>) {
         let Body::Bind(bind) = pdu.body else { return };
-        if !pdu.flags.contains(Flags::first | Flags::last) {
-            self.nak(pdu.call_id, RejectReason::reason_not_specified);
-            return self.close(Closed::Protocol("a bind in several fragments"));
-        }
         if bind.contexts.0.is_empty() {
             self.nak(pdu.call_id, RejectReason::reason_not_specified);
             return self.close(Closed::Protocol("a bind without presentation contexts"));
@@ -28,6 +24,7 @@ impl ServerAssociation {
         self.max_transmit = bind.max_recv_frag.min(max).max(MUST_RECEIVE);
         self.max_receive = bind.max_xmit_frag.min(max).max(MUST_RECEIVE);
         self.multiplex = self.config.multiplex && pdu.flags.contains(Flags::conc_mpx);
+        self.header_signing = pdu.flags.contains(Flags::HEADER_SIGN);
         let results = match self.negotiate(&bind) {
             Ok(results) => results,
             Err(why) => {
@@ -46,7 +43,7 @@ impl ServerAssociation {
             }
             let can =
                 self.security.get(&auth.trailer.context_id).is_some_and(|s| s.context.can_sign_header());
-            self.sign_header = can && pdu.flags.contains(Flags::HEADER_SIGN);
+            self.header_signing &= can;
         }
         let ack = BindAck {
             max_xmit_frag: self.max_transmit,
@@ -59,7 +56,8 @@ impl ServerAssociation {
         if self.multiplex {
             reply.flags = reply.flags | Flags::conc_mpx;
         }
-        if self.sign_header {
+        // Windows says so to clients that do not authenticate, too.
+        if self.header_signing {
             reply.flags = reply.flags | Flags::HEADER_SIGN;
         }
         self.send_with(reply, answer.as_ref().map(|(trailer, token)| (*trailer, token.as_slice())));
@@ -71,12 +69,9 @@ impl ServerAssociation {
 
     pub(super) fn alter(&mut self, pdu: Pdu<'_>) {
         let Body::AlterContext(alter) = pdu.body else { return };
-        if !pdu.flags.contains(Flags::first | Flags::last) {
-            return self.disconnect(pdu.call_id, 0, "an alter_context in several fragments");
-        }
         let results = match self.negotiate(&alter) {
             Ok(results) => results,
-            Err(why) => return self.disconnect(pdu.call_id, 0, why),
+            Err(why) => return self.disconnect(pdu.call_id, why),
         };
         let mut answer = None;
         if let Some(auth) = &pdu.auth {
@@ -93,21 +88,21 @@ impl ServerAssociation {
             results: CountedList(results),
         };
         let mut reply = Pdu::new(pdu.call_id, Body::AlterContextResp(ack));
-        if self.sign_header {
-            reply.flags = reply.flags | (pdu.flags.only(Flags::HEADER_SIGN));
-        }
+        reply.flags = reply.flags | pdu.flags.only(Flags::HEADER_SIGN);
         self.send_with(reply, answer.as_ref().map(|(trailer, token)| (*trailer, token.as_slice())));
     }
 
     /// The result of each context that a client asks for.
     fn negotiate(&mut self, bind: &Bind) -> Result<Vec<ContextResult>, &'static str> {
+        let negotiations = bind.contexts.0.iter().filter(|element| features(element).is_some()).count();
+        if negotiations > 1 {
+            return Err("features are negotiated twice");
+        }
         bind.contexts.0.iter().map(|element| self.context(element)).collect()
     }
 
     fn context(&mut self, element: &ContextElement) -> Result<ContextResult, &'static str> {
-        if let [only] = element.transfer_syntaxes.as_slice()
-            && let Some(asked) = Features::from_syntax(*only)
-        {
+        if let Some(asked) = features(element) {
             let granted = Features(asked.0 & self.config.features.0);
             self.features = granted;
             return Ok(ContextResult::features(granted));
@@ -120,11 +115,14 @@ impl ServerAssociation {
             if known.requested != element.abstract_syntax {
                 return Err("a presentation context with the id of another one");
             }
-            return Ok(if element.transfer_syntaxes.contains(&known.syntax.id()) {
-                ContextResult::accepted(known.syntax)
-            } else {
-                ContextResult::rejected(ResultReason::proposed_transfer_syntaxes_not_supported)
-            });
+            let proposed = &element.transfer_syntaxes;
+            if proposed.contains(&known.syntax.id()) {
+                return Ok(ContextResult::accepted(known.syntax));
+            }
+            if self.config.syntaxes.iter().any(|ours| proposed.contains(&ours.id())) {
+                return Err("a presentation context in another transfer syntax than before");
+            }
+            return Ok(ContextResult::rejected(ResultReason::proposed_transfer_syntaxes_not_supported));
         }
         let interface = self.config.interfaces.iter().find(|ours| ours.serves(element.abstract_syntax));
         let Some(interface) = interface else {
@@ -144,7 +142,13 @@ impl ServerAssociation {
     }
 
     pub(super) fn nak(&mut self, call_id: u32, reason: RejectReason) {
-        let versions = [0, 1].map(|minor| Version { major: 5, minor }).to_vec();
+        let versions = vec![Version { major: 5, minor: 0 }];
         self.send(Pdu::new(call_id, Body::BindNak(BindNak { reason, versions: CountedList(versions) })));
     }
+}
+
+/// The features that a context asks for instead of an interface: its first transfer syntax says so, the others do not
+/// count.
+fn features(element: &ContextElement) -> Option<Features> {
+    element.transfer_syntaxes.first().copied().and_then(Features::from_syntax)
 }

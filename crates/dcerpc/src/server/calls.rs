@@ -67,8 +67,8 @@ impl ServerAssociation {
         let first = request.flags.contains(Flags::first);
         let known = self.incoming.contains_key(&call_id);
         match (first, known) {
-            (true, true) => return self.disconnect(call_id, context_id, "a call begins twice"),
-            (false, false) => return self.disconnect(call_id, context_id, "a call does not begin"),
+            (true, true) => return self.disconnect(call_id, "a call begins twice"),
+            (false, false) => return self.disconnect(call_id, "a call does not begin"),
             (true, false) => {
                 if !self.begin(&request, protection) {
                     return;
@@ -78,13 +78,13 @@ impl ServerAssociation {
         }
         let Some(incoming) = self.incoming.get_mut(&call_id) else { return };
         if incoming.head.context_id != context_id || incoming.head.opnum != request.head.opnum {
-            return self.disconnect(call_id, context_id, "a call changes its operation or its context");
+            return self.disconnect(call_id, "a call changes its operation or its context");
         }
         if incoming.protection != protection {
             return self.deny(call_id, context_id, SecurityError::Denied);
         }
         if incoming.order != request.order {
-            return self.disconnect(call_id, context_id, "a call changes its byte order");
+            return self.disconnect(call_id, "a call changes its byte order");
         }
         incoming.stub.extend_from_slice(stub);
         incoming.cancelled |= request.flags.contains(Flags::pending_cancel);
@@ -111,11 +111,11 @@ impl ServerAssociation {
         let (call_id, context_id) = (request.call_id, request.head.context_id);
         let waiting = self.waiting.iter().any(|call| call.call_id == call_id);
         if self.executing.contains_key(&call_id) || waiting {
-            self.disconnect(call_id, context_id, "a call id that is in use");
+            self.disconnect(call_id, "a call id that is in use");
             return false;
         }
         if !self.multiplex && !self.incoming.is_empty() {
-            self.disconnect(call_id, context_id, "calls are mixed that may not be");
+            self.disconnect(call_id, "calls are mixed that may not be");
             return false;
         }
         if to_usize(request.head.alloc_hint) > self.config.max_stub {
@@ -166,7 +166,7 @@ impl ServerAssociation {
         let protection = Protection {
             level: security.level,
             context_id: trailer.context_id,
-            sign_header: self.sign_header,
+            sign_header: self.header_signing,
             security: security.context.as_mut(),
         };
         Ok((fragment::open(bytes, body_at, (trailer, trailer_at), protection)?, id))
@@ -175,7 +175,7 @@ impl ServerAssociation {
     fn complete(&mut self, call_id: u32, incoming: Incoming) {
         let Incoming { head, object, order, mut stub, protection, maybe, cancelled, .. } = incoming;
         let Some(context) = self.contexts.get(&head.context_id).copied() else {
-            return self.refuse(call_id, head.context_id, FaultStatus::nca_s_unk_if, maybe);
+            return self.refuse(call_id, 0, FaultStatus::nca_s_unk_if, maybe);
         };
         let security = protection.and_then(|id| self.security.get(&id));
         let level = security.map(|security| security.level);
@@ -273,7 +273,7 @@ impl ServerAssociation {
             Some((context_id, security)) if security.level.protects() => Some(Protection {
                 level: security.level,
                 context_id,
-                sign_header: self.sign_header,
+                sign_header: self.header_signing,
                 security: security.context.as_mut(),
             }),
             _ => None,
