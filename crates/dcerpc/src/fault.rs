@@ -19,6 +19,8 @@ wire_enum! {
         rpc_s_server_unavailable = 1722,
         /// RPC_S_SERVER_TOO_BUSY.
         rpc_s_server_too_busy = 1723,
+        /// RPC_S_NO_CALL_ACTIVE.
+        rpc_s_no_call_active = 1725,
         /// RPC_S_CALL_FAILED.
         rpc_s_call_failed = 1726,
         /// RPC_S_CALL_FAILED_DNE: the call did not execute.

@@ -116,10 +116,8 @@ pub struct ServerAssociation {
     framer: Framer,
     group: Option<Membership>,
     groups: Groups,
-    /// The largest fragment that we send.
-    max_transmit: u16,
-    /// The largest that the client said it would send.
-    max_receive: u16,
+    /// The largest fragment that was agreed on, both ways; what is taken is up to the limit.
+    max_fragment: u16,
     multiplex: bool,
     header_signing: bool,
     features: Features,
@@ -144,8 +142,7 @@ impl ServerAssociation {
     #[must_use]
     pub fn new(now: Duration, config: ServerConfig, groups: &Groups) -> Self {
         Self {
-            max_transmit: config.max_fragment,
-            max_receive: config.max_fragment,
+            max_fragment: config.max_fragment,
             config,
             state: State::Start,
             framer: Framer::default(),
@@ -308,7 +305,7 @@ impl ServerAssociation {
             // [MS-RPCE] 2.2.2.5 has this reason for any protocol error in a bind.
             self.nak(call_id, crate::pdu::RejectReason::protocol_version_not_supported);
         } else if self.state == State::Bound {
-            self.fault_with(call_id, 0, FaultStatus::nca_s_proto_error, Flags::did_not_execute);
+            self.fault_with(call_id, 0, FaultStatus::nca_s_proto_error, Flags::default());
         }
         self.close(Closed::Wire(error));
     }
@@ -316,6 +313,12 @@ impl ServerAssociation {
     /// A fault that says that nothing was executed, and the end.
     fn disconnect(&mut self, call_id: u32, why: &'static str) {
         self.fault_with(call_id, 0, FaultStatus::nca_s_proto_error, Flags::did_not_execute);
+        self.close(Closed::Protocol(why));
+    }
+
+    /// The same for a request whose fragments break the rules; here Windows does not say whether it was executed.
+    fn break_off(&mut self, call_id: u32, context_id: u16, why: &'static str) {
+        self.fault_with(call_id, context_id, FaultStatus::nca_s_proto_error, Flags::default());
         self.close(Closed::Protocol(why));
     }
 

@@ -220,7 +220,8 @@ impl ClientAssociation {
         if first != active.order.is_none() {
             return self.close(Closed::Protocol("a response begins twice, or does not begin"));
         }
-        if head.context_id != active.context_id {
+        // Windows sends no more than the low byte.
+        if head.context_id & 0xff != active.context_id & 0xff {
             return self.close(Closed::Protocol("a response in another presentation context"));
         }
         if *active.order.get_or_insert(order) != order {

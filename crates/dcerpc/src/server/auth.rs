@@ -68,7 +68,7 @@ impl ServerAssociation {
     fn add_security(&mut self, trailer: AuthTrailer, begins: bool) -> Result<(), RejectReason> {
         let level = trailer.auth_level.effective();
         if !matches!(level, AuthLevel::connect) && !level.protects() {
-            return Err(RejectReason::authentication_type_not_recognized);
+            return Err(RejectReason::reason_not_specified);
         }
         // The first one belongs to the bind; more need the feature that allows them.
         let several = self.features.contains(crate::pdu::Features::security_context_multiplexing);
@@ -113,7 +113,7 @@ impl ServerAssociation {
             _ => FaultStatus::access_denied,
         };
         if self.state != State::Closed {
-            self.fault_with(call_id, context_id, status, Flags::did_not_execute);
+            self.fault_with(call_id, context_id, status, Flags::default());
             self.close(Closed::Security(error));
         }
     }

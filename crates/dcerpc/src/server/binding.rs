@@ -9,20 +9,13 @@ use crate::pdu::{
 impl ServerAssociation {
     pub(super) fn bind(&mut self, pdu: Pdu<'_>) {
         let Body::Bind(bind) = pdu.body else { return };
-        if bind.contexts.0.is_empty() {
-            self.nak(pdu.call_id, RejectReason::reason_not_specified);
-            return self.close(Closed::Protocol("a bind without presentation contexts"));
-        }
         let Some(group) = self.groups.join(bind.assoc_group_id) else {
             self.nak(pdu.call_id, RejectReason::reason_not_specified);
             return self.close(Closed::Protocol("a bind to an association group that is not there"));
         };
         let id = group.id();
         self.group = Some(group);
-        // The smaller of what one side sends and the other takes; nobody may ask for less than everybody must take.
-        let max = self.config.max_fragment;
-        self.max_transmit = bind.max_recv_frag.min(max).max(MUST_RECEIVE);
-        self.max_receive = bind.max_xmit_frag.min(max).max(MUST_RECEIVE);
+        self.max_fragment = negotiated(bind.max_xmit_frag.min(bind.max_recv_frag), self.config.max_fragment);
         self.multiplex = self.config.multiplex && pdu.flags.contains(Flags::conc_mpx);
         self.header_signing = pdu.flags.contains(Flags::HEADER_SIGN);
         let results = match self.negotiate(&bind) {
@@ -46,8 +39,8 @@ impl ServerAssociation {
             self.header_signing &= can;
         }
         let ack = BindAck {
-            max_xmit_frag: self.max_transmit,
-            max_recv_frag: self.max_receive,
+            max_xmit_frag: self.max_fragment,
+            max_recv_frag: self.max_fragment,
             assoc_group_id: id,
             sec_addr: PortAny(self.config.endpoint.clone().into_bytes()),
             results: CountedList(results),
@@ -81,8 +74,8 @@ impl ServerAssociation {
             }
         }
         let ack = BindAck {
-            max_xmit_frag: self.max_transmit,
-            max_recv_frag: self.max_receive,
+            max_xmit_frag: self.max_fragment,
+            max_recv_frag: self.max_fragment,
             assoc_group_id: self.group().unwrap_or(0),
             sec_addr: PortAny::default(),
             results: CountedList(results),
@@ -94,6 +87,9 @@ impl ServerAssociation {
 
     /// The result of each context that a client asks for.
     fn negotiate(&mut self, bind: &Bind) -> Result<Vec<ContextResult>, &'static str> {
+        if bind.contexts.0.is_empty() {
+            return Err("no presentation contexts");
+        }
         let negotiations = bind.contexts.0.iter().filter(|element| features(element).is_some()).count();
         if negotiations > 1 {
             return Err("features are negotiated twice");
@@ -145,6 +141,13 @@ impl ServerAssociation {
         let versions = vec![Version { major: 5, minor: 0 }];
         self.send(Pdu::new(call_id, Body::BindNak(BindNak { reason, versions: CountedList(versions) })));
     }
+}
+
+/// The largest fragment, in both directions the same, as Windows has it: what the client sends or takes, whichever is
+/// less, and no more than our limit; a multiple of eight. A client that asks for less than everybody must take gets 2048.
+fn negotiated(wanted: u16, max: u16) -> u16 {
+    let wanted = if wanted < MUST_RECEIVE { 2048 } else { wanted };
+    wanted.min(max) & 0xfff8
 }
 
 /// The features that a context asks for instead of an interface: its first transfer syntax says so, the others do not

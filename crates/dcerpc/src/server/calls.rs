@@ -33,7 +33,6 @@ pub(super) struct Incoming {
     stub: Vec<u8>,
     protection: Option<u32>,
     maybe: bool,
-    cancelled: bool,
     /// When its first fragment came.
     pub since: Duration,
 }
@@ -44,7 +43,6 @@ pub(super) struct Executing {
     context_id: u16,
     protection: Option<u32>,
     maybe: bool,
-    cancels: u8,
 }
 
 impl ServerAssociation {
@@ -67,8 +65,8 @@ impl ServerAssociation {
         let first = request.flags.contains(Flags::first);
         let known = self.incoming.contains_key(&call_id);
         match (first, known) {
-            (true, true) => return self.disconnect(call_id, "a call begins twice"),
-            (false, false) => return self.disconnect(call_id, "a call does not begin"),
+            (true, true) => return self.break_off(call_id, context_id, "a call begins twice"),
+            (false, false) => return self.break_off(call_id, 0, "a call does not begin"),
             (true, false) => {
                 if !self.begin(&request, protection) {
                     return;
@@ -78,16 +76,15 @@ impl ServerAssociation {
         }
         let Some(incoming) = self.incoming.get_mut(&call_id) else { return };
         if incoming.head.context_id != context_id || incoming.head.opnum != request.head.opnum {
-            return self.disconnect(call_id, "a call changes its operation or its context");
+            return self.break_off(call_id, context_id, "a call changes its operation or its context");
         }
         if incoming.protection != protection {
             return self.deny(call_id, context_id, SecurityError::Denied);
         }
         if incoming.order != request.order {
-            return self.disconnect(call_id, "a call changes its byte order");
+            return self.break_off(call_id, context_id, "a call changes its byte order");
         }
         incoming.stub.extend_from_slice(stub);
-        incoming.cancelled |= request.flags.contains(Flags::pending_cancel);
         let all: usize = self.incoming.values().map(|incoming| incoming.stub.len()).sum();
         let own = self.incoming.get(&call_id).map_or(0, |incoming| incoming.stub.len());
         if own > self.config.max_stub || all > self.config.max_incomplete {
@@ -101,8 +98,8 @@ impl ServerAssociation {
     }
 
     fn too_large(&mut self, call_id: u32, context_id: u16) {
-        let status = FaultStatus::nca_s_fault_remote_no_memory;
-        self.fault_with(call_id, context_id, status, Flags::did_not_execute);
+        // The status is Windows'.
+        self.fault_with(call_id, context_id, FaultStatus::access_denied, Flags::default());
         self.close(Closed::Limit("stub data"));
     }
 
@@ -111,14 +108,25 @@ impl ServerAssociation {
         let (call_id, context_id) = (request.call_id, request.head.context_id);
         let waiting = self.waiting.iter().any(|call| call.call_id == call_id);
         if self.executing.contains_key(&call_id) || waiting {
-            self.disconnect(call_id, "a call id that is in use");
+            self.break_off(call_id, context_id, "a call id that is in use");
             return false;
         }
-        if !self.multiplex && !self.incoming.is_empty() {
-            self.disconnect(call_id, "calls are mixed that may not be");
+        if !self.multiplex
+            && let Some((&before, incoming)) = self.incoming.first_key_value()
+        {
+            let context_id = incoming.head.context_id;
+            self.break_off(before, context_id, "calls are mixed that may not be");
             return false;
         }
-        if to_usize(request.head.alloc_hint) > self.config.max_stub {
+        if request.flags.contains(Flags::pending_cancel) {
+            let status = FaultStatus::rpc_s_no_call_active;
+            self.fault_with(call_id, 0, status, Flags::did_not_execute);
+            self.close(Closed::Protocol("a call is cancelled before it begins"));
+            return false;
+        }
+        // Of a call in one fragment, its length is known.
+        let more = !request.flags.contains(Flags::last);
+        if more && to_usize(request.head.alloc_hint) > self.config.max_stub {
             self.too_large(call_id, context_id);
             return false;
         }
@@ -131,7 +139,6 @@ impl ServerAssociation {
                 stub: Vec::new(),
                 protection,
                 maybe: request.flags.contains(Flags::maybe),
-                cancelled: false,
                 since: self.last_input,
             },
         );
@@ -173,8 +180,12 @@ impl ServerAssociation {
     }
 
     fn complete(&mut self, call_id: u32, incoming: Incoming) {
-        let Incoming { head, object, order, mut stub, protection, maybe, cancelled, .. } = incoming;
+        let Incoming { head, object, order, mut stub, protection, maybe, .. } = incoming;
         let Some(context) = self.contexts.get(&head.context_id).copied() else {
+            // Windows forgives that only while nothing else is under way.
+            if !self.incoming.is_empty() {
+                return self.break_off(call_id, 0, "no such presentation context");
+            }
             return self.refuse(call_id, 0, FaultStatus::nca_s_unk_if, maybe);
         };
         let security = protection.and_then(|id| self.security.get(&id));
@@ -219,16 +230,12 @@ impl ServerAssociation {
             caller,
         });
         let busy = !self.executing.is_empty();
-        let cancels = u8::from(cancelled);
-        let executing = Executing { context_id: head.context_id, protection, maybe, cancels };
+        let executing = Executing { context_id: head.context_id, protection, maybe };
         self.executing.insert(call_id, executing);
         if busy && !self.multiplex {
             self.waiting.push_back(call);
         } else {
             self.events.push_back(ServerEvent::Call(call));
-        }
-        if cancelled {
-            self.events.push_back(ServerEvent::Cancelled(call_id));
         }
     }
 
@@ -266,8 +273,7 @@ impl ServerAssociation {
     }
 
     fn response(&mut self, call_id: u32, executing: &Executing, stub: &[u8]) {
-        let direction =
-            Direction::Response { context_id: executing.context_id, cancel_count: executing.cancels };
+        let direction = Direction::Response { context_id: executing.context_id, cancel_count: 0 };
         let security = executing.protection.and_then(|id| self.security.get_mut(&id).map(|s| (id, s)));
         let protection = match security {
             Some((context_id, security)) if security.level.protects() => Some(Protection {
@@ -278,7 +284,7 @@ impl ServerAssociation {
             }),
             _ => None,
         };
-        let max = usize::from(self.max_transmit);
+        let max = usize::from(self.max_fragment);
         match fragment::cut(direction, call_id, Flags::default(), stub, max, protection) {
             Ok(fragments) => self.transmit.extend(fragments),
             Err(error) => {
@@ -294,16 +300,14 @@ impl ServerAssociation {
     }
 
     pub(super) fn cancelled(&mut self, call_id: u32) {
-        if let Some(incoming) = self.incoming.get_mut(&call_id) {
-            incoming.cancelled = true;
-        } else if let Some(executing) = self.executing.get_mut(&call_id) {
-            executing.cancels = executing.cancels.saturating_add(1);
+        // A cancel of what is not complete is not remembered, and answers do not count them: Windows does neither.
+        if self.executing.contains_key(&call_id) {
             self.events.push_back(ServerEvent::Cancelled(call_id));
         }
     }
 
     pub(super) fn orphaned(&mut self, call_id: u32) {
-        self.incoming.remove(&call_id);
+        // What is not complete goes on: Windows answers it when the rest comes.
         let waiting = self.waiting.len();
         self.waiting.retain(|call| call.call_id != call_id);
         if self.waiting.len() < waiting {

@@ -351,6 +351,18 @@ fn what_is_wrong_gets_its_fault() {
             vec![FaultStatus::nca_s_unk_if],
             false,
         ),
+        (
+            "no such context beside another call",
+            vec![request(8, first, 0, 0, b"x"), request(9, first | last, 5, 0, b"x")],
+            vec![proto],
+            true,
+        ),
+        (
+            "cancelled at its beginning",
+            vec![request(9, first | Flags::pending_cancel, 0, 0, b"x")],
+            vec![FaultStatus::rpc_s_no_call_active],
+            true,
+        ),
         ("no first", vec![request(9, last, 0, 0, b"x")], vec![proto], true),
         (
             "two firsts",
@@ -409,12 +421,12 @@ fn limits_are_kept() {
     let big = vec![0; 900];
     let (faults, closed, _) =
         raw(&[request(9, Flags::first, 0, 0, &big), request(9, Flags::last, 0, 0, &big)], config.clone());
-    assert_eq!((faults, closed), (vec![FaultStatus::nca_s_fault_remote_no_memory], true));
+    assert_eq!((faults, closed), (vec![FaultStatus::access_denied], true));
     let head = RequestHead { alloc_hint: u32::MAX, context_id: 0, opnum: 0 };
     let lies =
         Pdu { flags: Flags::first, ..Pdu::new(9, Body::Request(head, None, b"x")) }.write(None).unwrap();
     let (faults, closed, _) = raw(&[lies], config);
-    assert_eq!((faults, closed), (vec![FaultStatus::nca_s_fault_remote_no_memory], true));
+    assert_eq!((faults, closed), (vec![FaultStatus::access_denied], true));
 
     let mut config = server_config();
     config.max_calls = 3;
@@ -427,7 +439,7 @@ fn limits_are_kept() {
     config.max_incomplete = 10_000;
     let begun: Vec<_> = (10..40).map(|id| request(id, Flags::first, 0, 0, &big)).collect();
     let (faults, closed, pair) = raw(&begun, config);
-    assert!(closed && faults == [FaultStatus::nca_s_fault_remote_no_memory]);
+    assert!(closed && faults == [FaultStatus::access_denied]);
     assert!(pair.groups.is_empty());
 }
 
@@ -496,6 +508,105 @@ fn a_big_endian_client_is_served() {
     let call = pair.next_call().unwrap();
     assert_eq!((call.call_id, call.opnum, call.stub.as_slice()), (2, 9, &[1, 2, 3, 4][..]));
     assert_eq!(call.order, watertight_dcerpc::ndr::Order::Big);
+}
+
+/// The rules below are Windows', as the raw protocol tests of Samba's `raw_protocol.py` state them.
+#[test]
+fn fragments_are_negotiated_as_windows_does() {
+    for (xmit, recv, both) in [
+        (0xffff, 0xffff, 5840),
+        (0, 0xffff, 2048),
+        (0xffff, 0, 2048),
+        (3199, 0xffff, 3192),
+        (0xffff, 3199, 3192),
+        (1432, 5840, 1432),
+    ] {
+        let element =
+            ContextElement { context_id: 1, abstract_syntax: ECHO, transfer_syntaxes: vec![SyntaxId::NDR] };
+        let bind = Bind {
+            max_xmit_frag: xmit,
+            max_recv_frag: recv,
+            assoc_group_id: 0,
+            contexts: CountedList(vec![element]),
+        };
+        let mut server = ServerAssociation::new(Duration::ZERO, server_config(), &Groups::new(1));
+        let bytes = Pdu::new(0, Body::Bind(bind.clone())).write(None).unwrap();
+        server.handle_input(Duration::ZERO, &bytes);
+        // What an alter_context says about fragments and groups does not count.
+        let alter = Bind { max_xmit_frag: 2000, max_recv_frag: 2000, assoc_group_id: 99, ..bind };
+        let bytes = Pdu::new(1, Body::AlterContext(alter)).write(None).unwrap();
+        server.handle_input(Duration::ZERO, &bytes);
+        for _ in 0..2 {
+            let bytes = server.poll_transmit().unwrap();
+            let (Body::BindAck(ack) | Body::AlterContextResp(ack)) = Pdu::read(&bytes).unwrap().body else {
+                panic!("{bytes:?}")
+            };
+            assert_eq!((ack.max_xmit_frag, ack.max_recv_frag, ack.assoc_group_id), (both, both, 1));
+        }
+    }
+}
+
+#[test]
+fn flags_of_a_bind_and_features_are_taken_as_windows_takes_them() {
+    let first = Features::keep_connection_on_orphan.to_syntax();
+    let second = Features::security_context_multiplexing.to_syntax();
+    let element = |context_id, transfer_syntaxes| ContextElement {
+        context_id,
+        abstract_syntax: ECHO,
+        transfer_syntaxes,
+    };
+    let send = |flags, contexts| {
+        let bind = Bind {
+            max_xmit_frag: 5840,
+            max_recv_frag: 5840,
+            assoc_group_id: 0,
+            contexts: CountedList(contexts),
+        };
+        let bytes = Pdu { flags, ..Pdu::new(0, Body::Bind(bind)) }.write(None).unwrap();
+        let mut server = ServerAssociation::new(Duration::ZERO, server_config(), &Groups::new(1));
+        server.handle_input(Duration::ZERO, &bytes);
+        server.poll_transmit().unwrap()
+    };
+    for (flags, expected) in [
+        (Flags::default(), Flags::default()),
+        (Flags(0xff).without(Flags::object_uuid), Flags::conc_mpx | Flags::HEADER_SIGN),
+        (Flags::HEADER_SIGN, Flags::HEADER_SIGN),
+    ] {
+        let answer = send(flags, vec![element(0, vec![SyntaxId::NDR])]);
+        assert_eq!(Pdu::read(&answer).unwrap().flags, Flags::first | Flags::last | expected);
+    }
+    let answer = send(Flags::first | Flags::last, vec![element(0, vec![first, second, SyntaxId::NDR])]);
+    let Body::BindAck(ack) = Pdu::read(&answer).unwrap().body else { panic!("{answer:?}") };
+    assert_eq!(ack.results.0, [ContextResult::features(Features::keep_connection_on_orphan)]);
+    let answer = send(Flags::first | Flags::last, vec![element(0, vec![first]), element(1, vec![second])]);
+    assert!(matches!(Pdu::read(&answer).unwrap().body, Body::BindNak(_)));
+}
+
+#[test]
+fn a_call_that_is_given_up_before_it_is_complete_is_answered() {
+    let mut pair = Pair::new();
+    let context = pair.bind();
+    pair.server.handle_input(pair.now, &request(7, Flags::first, context, 0, b"a"));
+    pair.server.handle_input(pair.now, &Pdu::new(7, Body::Orphaned).write(None).unwrap());
+    pair.server.handle_input(pair.now, &Pdu::new(7, Body::Cancel).write(None).unwrap());
+    pair.server.handle_input(pair.now, &request(7, Flags::last, context, 0, b"b"));
+    while let Some(event) = pair.server.poll_event() {
+        pair.server_events.push(event);
+    }
+    assert_eq!(pair.next_call().unwrap().stub, b"ab");
+    pair.server.respond(7, Ok(b"c"));
+    let answer = pair.server.poll_transmit().unwrap();
+    let Body::Response(head, b"c") = Pdu::read(&answer).unwrap().body else { panic!("{answer:?}") };
+    assert_eq!(head.cancel_count, 0);
+}
+
+#[test]
+fn calls_are_not_mixed_without_multiplexing() {
+    let mut config = server_config();
+    config.multiplex = false;
+    let (faults, closed, _) =
+        raw(&[request(50, Flags::first, 0, 0, b"x"), request(51, Flags::first, 0, 0, b"x")], config);
+    assert_eq!((faults, closed), (vec![FaultStatus::nca_s_proto_error], true));
 }
 
 #[test]

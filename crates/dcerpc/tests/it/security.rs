@@ -111,7 +111,7 @@ fn a_wrong_signature_gets_its_fault_and_the_end() {
     let pdu = Pdu::read(&answer).unwrap();
     let Body::Fault(head, _) = pdu.body else { panic!("{pdu:?}") };
     assert_eq!(head.status, FaultStatus::rpc_s_sec_pkg_error);
-    assert!(pdu.flags.contains(Flags::did_not_execute) && pair.server.is_closed());
+    assert!(pdu.flags == (Flags::first | Flags::last) && pair.server.is_closed());
 }
 
 #[test]
@@ -174,7 +174,8 @@ fn after_a_failed_auth3_the_next_request_is_denied() {
     let call = pair.call(0, 0, b"x");
     pair.run();
     let status = FaultStatus::access_denied;
-    assert_eq!(pair.reply(call), Err(CallError::Fault { status, executed: false }));
+    // That it was not executed, Windows does not say here.
+    assert_eq!(pair.reply(call), Err(CallError::Fault { status, executed: true }));
     assert!(pair.server.is_closed());
 }
 
