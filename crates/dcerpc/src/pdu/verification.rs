@@ -126,17 +126,25 @@ impl VerificationTrailer {
     /// # Errors
     /// When there is a signature, and what follows it is no trailer: somebody may have cut it.
     pub fn take(stub: &mut Vec<u8>) -> Result<Option<Self>, WireError> {
-        let found = stub
+        let signatures = stub
             .len()
             .checked_sub(SIGNATURE.len())
             .into_iter()
             .flat_map(|last| (0..=last).rev().filter(|at| at % 4 == 0))
             .take(MAX_LEN / 4)
-            .find(|at| stub.get(*at..).is_some_and(|rest| rest.starts_with(&SIGNATURE)));
-        let Some(at) = found else { return Ok(None) };
-        let trailer = Self::read(stub.get(at..).unwrap_or_default())?;
-        stub.truncate(at);
-        Ok(Some(trailer))
+            .filter(|at| stub.get(*at..).is_some_and(|rest| rest.starts_with(&SIGNATURE)));
+        let mut wrong = None;
+        for at in signatures {
+            match Self::read(stub.get(at..).unwrap_or_default()) {
+                Ok(trailer) => {
+                    stub.truncate(at);
+                    return Ok(Some(trailer));
+                }
+                // What a trailer says may hold the signature too.
+                Err(error) => wrong = Some(error),
+            }
+        }
+        wrong.map_or(Ok(None), Err)
     }
 
     /// Whether it agrees with the request that carried it.
