@@ -161,37 +161,40 @@ pub(crate) fn open(
 #[derive(Debug, Default)]
 pub(crate) struct Framer {
     buffer: Vec<u8>,
+    /// How much of the buffer was taken.
+    taken: usize,
 }
 
 impl Framer {
     /// Takes bytes.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.taken.min(self.buffer.len()));
+        self.taken = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next whole fragment; what is there of the next one is kept.
     pub fn next(&mut self, max: u32) -> Result<Option<Vec<u8>>, WireError> {
-        match crate::pdu::fragment_len(&self.buffer, max)? {
-            Some(len) if len <= self.buffer.len() => {
-                let rest = self.buffer.split_off(len);
-                Ok(Some(core::mem::replace(&mut self.buffer, rest)))
-            }
-            _ => Ok(None),
+        let Some(len) = crate::pdu::fragment_len(self.waiting(), max)? else { return Ok(None) };
+        let fragment = self.waiting().get(..len).map(<[u8]>::to_vec);
+        if fragment.is_some() {
+            self.taken = self.taken.saturating_add(len);
         }
+        Ok(fragment)
     }
 
     /// Whether part of a fragment waits for the rest.
     pub fn is_half(&self) -> bool {
-        !self.buffer.is_empty()
+        !self.waiting().is_empty()
     }
 
     /// What waits.
     pub fn waiting(&self) -> &[u8] {
-        &self.buffer
+        self.buffer.get(self.taken..).unwrap_or_default()
     }
 
     /// Forgets what waits.
     pub fn clear(&mut self) {
-        self.buffer = Vec::new();
+        *self = Self::default();
     }
 }
