@@ -165,7 +165,8 @@ impl ServerAssociation {
         }
     }
 
-    /// Takes bytes that the client sent, cut anywhere.
+    /// Takes bytes that the client sent, cut anywhere. What [`ServerAssociation::poll_transmit`] has is to be sent before
+    /// more is taken: a client that does not read its answers is not to be listened to.
     pub fn handle_input(&mut self, now: Duration, bytes: &[u8]) {
         if self.state == State::Closed {
             return;

@@ -124,6 +124,11 @@ impl ServerAssociation {
             self.close(Closed::Protocol("a call is cancelled before it begins"));
             return false;
         }
+        if self.incoming.len() >= self.config.max_calls {
+            self.fault_with(call_id, context_id, FaultStatus::nca_s_server_too_busy, Flags::did_not_execute);
+            self.close(Closed::Limit("calls that are not complete"));
+            return false;
+        }
         // Of a call in one fragment, its length is known.
         let more = !request.flags.contains(Flags::last);
         if more && to_usize(request.head.alloc_hint) > self.config.max_stub {

@@ -434,7 +434,12 @@ fn limits_are_kept() {
     let (faults, closed, _) = raw(&calls, config);
     assert_eq!((faults, closed), (vec![FaultStatus::nca_s_server_too_busy; 2], false));
 
-    // A flood of calls that begin and do not end.
+    // A flood of calls that begin and do not end: without stub data, and with.
+    let mut config = server_config();
+    config.max_calls = 3;
+    let begun: Vec<_> = (10..20).map(|id| request(id, Flags::first, 0, 0, b"")).collect();
+    let (faults, closed, _) = raw(&begun, config);
+    assert_eq!((faults, closed), (vec![FaultStatus::nca_s_server_too_busy], true));
     let mut config = server_config();
     config.max_incomplete = 10_000;
     let begun: Vec<_> = (10..40).map(|id| request(id, Flags::first, 0, 0, &big)).collect();
