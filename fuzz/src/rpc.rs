@@ -162,7 +162,14 @@ pub fn rpc_client(data: &[u8]) {
     let mut client = ClientAssociation::new(ClientConfig::default(), None);
     client.bind(Duration::ZERO, &[(ECHO, &[Syntax::Ndr])]);
     for opnum in 0..2 {
-        let request = CallRequest { context_id: 0, opnum, object: None, stub: vec![1, 2, 3], deadline: None, security: None };
+        let request = CallRequest {
+            context_id: 0,
+            opnum,
+            object: None,
+            stub: vec![1, 2, 3],
+            deadline: None,
+            security: None,
+        };
         client.call(Duration::ZERO, request);
     }
     for piece in data.chunks(usize::from(*cut).max(1)) {
@@ -260,7 +267,14 @@ fn conversation() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     client.bind(Duration::ZERO, &[(ECHO, &[Syntax::Ndr])]);
     for opnum in 0..2 {
         let stub = vec![7; 6000];
-        let request = CallRequest { context_id: 0, opnum, object: Some(ECHO.uuid), stub, deadline: None, security: None };
+        let request = CallRequest {
+            context_id: 0,
+            opnum,
+            object: Some(ECHO.uuid),
+            stub,
+            deadline: None,
+            security: None,
+        };
         let id = client.call(Duration::ZERO, request);
         client.cancel(id);
     }
