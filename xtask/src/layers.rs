@@ -18,6 +18,7 @@ const TIERS: &[(&str, u8, &str)] = &[
     ("watertight-store", 2, "2a"),
     ("watertight-mapi-mime", 2, "2a"),
     ("watertight-soak", 2, "2a"),
+    ("watertight-auth", 2, "2a"),
     ("watertight-mapi-client", 3, "2b"),
     ("watertight-mapi-server", 3, "2b"),
     ("watertight-sync", 4, "2c"),

@@ -1,0 +1,43 @@
+//! NTLM, Kerberos and Negotiate on both sides, for HTTP and for DCE/RPC.
+//!
+//! [`Client`] and [`Server`] take and give tokens ([`Step`]) until both have a [`SecurityContext`], which signs and
+//! encrypts messages. They open no socket: HTTP carries the tokens in its headers, in base64, on the one connection
+//! that the context belongs to; DCE/RPC carries them in bind, bind_ack, alter_context and auth3.
+//!
+//! # Why not the `sspi` crate
+//!
+//! It was looked at (0.23.1) and left out. Its NTLM server compares clear-text passwords, where a store should hold
+//! hashes; it sends no names and takes its challenge from nowhere that a test can reach, so that the worked examples
+//! of [MS-NLMP] cannot be run; it takes a MIC for granted where there may be none; and the time of an unknown account
+//! differs. Its Kerberos reads no credential cache. It brings two hundred crates, a release candidate of RSA among
+//! them. What is left to write is what the documents describe: here, on the primitives of RustCrypto.
+//!
+//! # Invariants
+//!
+//! - Secrets are overwritten when they drop, and no `Debug` shows them. Neither are tokens shown: an NTLMv2 response
+//!   can be searched for its password.
+//! - An unknown account and a wrong password take the same way through the same computations.
+//! - Time and random numbers are arguments ([`Environment`]).
+//! - NTLMv1 and LM responses are neither made nor accepted.
+//! - An exchange ends with its first error; a context ends with its first wrong signature.
+
+mod accounts;
+mod bindings;
+mod context;
+mod der;
+mod environment;
+mod error;
+mod exchange;
+mod identity;
+pub mod ntlm;
+mod secret;
+pub mod spnego;
+
+pub use accounts::{Accounts, ServerNames};
+pub use bindings::{BindingPolicy, ChannelBindings};
+pub use context::{Mechanism, Peer, Protection, Purpose, SecurityContext};
+pub use environment::{Environment, System};
+pub use error::AuthError;
+pub use exchange::{Client, Security, Server, Step, TOKEN_AT_MOST, Target};
+pub use identity::Identity;
+pub use secret::{NtHash, SessionKey};

@@ -1,0 +1,53 @@
+use std::sync::Arc;
+
+use watertight_auth::{Accounts, AuthError, Client, NtHash, SecurityContext, Server, ServerNames};
+
+/// One account: `alice`, in `DOM` or without a domain.
+pub struct Alice;
+
+pub const PASSWORD: &str = "Pässw0rd!";
+
+impl Accounts for Alice {
+    fn names(&self) -> ServerNames {
+        ServerNames {
+            computer: "MAIL1".into(),
+            domain: "DOM".into(),
+            dns_computer: "mail1.dom.test".into(),
+            dns_domain: "dom.test".into(),
+        }
+    }
+
+    fn nt_hash(&self, user: &str, domain: &str) -> Result<Option<NtHash>, AuthError> {
+        let known = user.eq_ignore_ascii_case("alice")
+            && ["DOM", "", "dom.test"].iter().any(|d| d.eq_ignore_ascii_case(domain));
+        Ok(known.then(|| NtHash::of_password(PASSWORD)))
+    }
+}
+
+pub type Context = Box<dyn SecurityContext>;
+
+/// Carries tokens to and fro until both sides have a context.
+pub fn establish(client: &mut Client, server: &mut Server) -> Result<(Context, Context), AuthError> {
+    let mut step = client.step(&[])?;
+    let mut ours = step.done.take();
+    let mut theirs = None;
+    for _ in 0..8 {
+        if let Some(token) = step.token.take() {
+            let mut answer = server.step(&token)?;
+            theirs = answer.done.take().or(theirs);
+            if let Some(token) = answer.token.take() {
+                step = client.step(&token)?;
+                ours = step.done.take().or(ours);
+            }
+        }
+        match (ours.take(), theirs.take()) {
+            (Some(ours), Some(theirs)) if step.token.is_none() => return Ok((ours, theirs)),
+            both => (ours, theirs) = both,
+        }
+    }
+    panic!("the exchange does not end: {ours:?} {theirs:?}");
+}
+
+pub fn alice() -> Arc<dyn Accounts> {
+    Arc::new(Alice)
+}
