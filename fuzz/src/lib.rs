@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, reason = "an oracle says no by panicking")]
 
+mod auth;
 mod autodiscover;
 mod disk;
 mod export;
@@ -21,6 +22,7 @@ mod session;
 mod sync;
 mod wire;
 
+pub use auth::{certificate, ntlm_message, security_tokens, spnego_token};
 pub use autodiscover::autodiscover;
 pub use disk::store_content;
 pub use export::{checkpoint, export_stream};
@@ -90,6 +92,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "folder_name", oracle: folder_name, seeds: sync::folder_seeds },
     Target { name: "sync_stream", oracle: sync_stream, seeds: sync::stream_seeds },
     Target { name: "http_headers", oracle: http_headers, seeds: headers::seeds },
+    Target { name: "ntlm_message", oracle: ntlm_message, seeds: auth::ntlm_seeds },
+    Target { name: "spnego_token", oracle: spnego_token, seeds: auth::spnego_seeds },
+    Target { name: "security_tokens", oracle: security_tokens, seeds: auth::token_seeds },
+    Target { name: "certificate", oracle: certificate, seeds: auth::certificate_seeds },
     Target { name: "rop_session", oracle: rop_session, seeds: session::seeds },
     Target { name: "rpc_stub", oracle: rpc_stub, seeds: rpc::stub_seeds },
     Target { name: "rpc_pickle", oracle: rpc_pickle, seeds: rpc::pickle_seeds },

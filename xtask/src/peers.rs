@@ -32,6 +32,15 @@ fn environment() -> PathBuf {
 }
 
 /// What `cargo xtask test` wants: Python judges mail, Maildirs and our server; ndrdump and impacket judge our RPC.
+    /// Packages of PyPI, in a virtual environment of ours; its Python must have the modules then.
+    pip: &'static [&'static str],
+}
+
+/// The virtual environment of the peers that come from PyPI; tests look for its Python here too.
+const ENVIRONMENT: &str = "target/peers";
+
+/// What `cargo xtask test` wants: Python judges mail, Maildirs and our server; pyspnego, impacket and MIT Kerberos
+/// are the other side of our sign-in.
 pub const TEST: &[Peer] = &[
     Peer {
         name: "python3",
@@ -48,6 +57,12 @@ pub const TEST: &[Peer] = &[
         apt: &["samba-testsuite"],
         modules: &[],
         pip: &[],
+        name: "pyspnego",
+        tests: &["peer_pyspnego"],
+        probe: ("python3", "--version"),
+        apt: &["python3", "python3-venv"],
+        modules: &["spnego"],
+        pip: &["pyspnego==0.12.4"],
     },
     Peer {
         name: "impacket",
@@ -56,6 +71,30 @@ pub const TEST: &[Peer] = &[
         apt: &["python3", "python3-venv"],
         modules: &["impacket"],
         pip: &["impacket==0.13.1"],
+    },
+    Peer {
+        name: "curl",
+        tests: &["peer_curl"],
+        probe: ("curl", "--version"),
+        apt: &["curl"],
+        modules: &[],
+        pip: &[],
+    },
+    Peer {
+        name: "MIT Kerberos",
+        tests: &["peer_krb5"],
+        probe: ("klist", "-V"),
+        apt: &[
+            "krb5-kdc",
+            "krb5-admin-server",
+            "krb5-user",
+            "libkrb5-dev",
+            "python3-dev",
+            "python3-venv",
+            "gcc",
+        ],
+        modules: &["gssapi", "krb5", "spnego"],
+        pip: &["pyspnego==0.12.4", "gssapi==1.12.0", "krb5==0.10.0"],
     },
 ];
 
@@ -87,6 +126,13 @@ impl Peer {
         let python = if self.pip.is_empty() { program } else { own.as_str() };
         run::answers(program, &[argument])
             && self.modules.iter().all(|module| run::answers(python, &["-c", &format!("import {module}")]))
+        let python = if self.pip.is_empty() {
+            program.to_owned()
+        } else {
+            environment().join("bin/python").to_string_lossy().into_owned()
+        };
+        run::answers(program, &[argument])
+            && self.modules.iter().all(|module| run::answers(&python, &["-c", &format!("import {module}")]))
     }
 }
 
@@ -131,6 +177,8 @@ pub fn report(missing: &[&Peer]) -> Result<()> {
                 "!!! PyPI: python3 -m venv target/peers && target/peers/bin/pip install {}",
                 peer.pip.join(" ")
             );
+            let pip = peer.pip.join(" ");
+            println!("!!! PyPI: python3 -m venv {ENVIRONMENT} && {ENVIRONMENT}/bin/pip install {pip}");
         }
     }
     if !missing.is_empty() && run::in_ci() {
@@ -171,6 +219,21 @@ fn apt(missing: &[&Peer]) -> Result<()> {
         std::fs::remove_file(policy)?;
     }
     done
+}
+
+fn pip(missing: &[&Peer]) -> Result<()> {
+    let packages: Vec<_> = missing.iter().flat_map(|peer| peer.pip).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if !environment().join("bin/pip").exists() {
+        run::run(Command::new("python3").args(["-m", "venv"]).arg(environment()))?;
+    }
+    run::run(Command::new(environment().join("bin/pip")).args(["install", "--quiet"]).args(packages))
+}
+
+fn environment() -> std::path::PathBuf {
+    run::root().join(ENVIRONMENT)
 }
 
 fn root_on_debian() -> bool {

@@ -105,8 +105,9 @@ impl NtlmClient {
         }
         let Proof { mut message, session_key } =
             prove(&self.request.identity, &challenge, flags, &choice, &target_info, with_mic)?;
+        // The place is there, as in Windows' messages, also when it stays empty: impacket's servers count on it.
+        message.mic = Some([0; 16]);
         if with_mic {
-            message.mic = Some([0; 16]);
             let mic = hmac_md5(session_key.as_slice(), &[negotiate, token, &message.to_bytes()?])?;
             message.mic = Some(*mic);
         }

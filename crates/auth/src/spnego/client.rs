@@ -88,6 +88,8 @@ impl Negotiation {
         if state == NegState::REJECT {
             return Err(AuthError::Refused("the server rejects every mechanism".to_owned()));
         }
+        // Old Windows repeats the responseToken here.
+        let mic = resp.mech_list_mic.as_ref().filter(|mic| Some(*mic) != resp.response_token.as_ref());
         let changed = self.choose(resp.supported_mech.as_deref())?;
         self.must_sign |= changed || state == NegState::REQUEST_MIC;
 
@@ -100,8 +102,7 @@ impl Negotiation {
             if self.inner.is_some() {
                 reply.response_token = self.inner_step(inner_token)?;
                 send = reply.response_token.is_some();
-            } else if !inner_token.is_empty() && resp.mech_list_mic.as_ref() != Some(inner_token) {
-                // Windows repeats the signature as responseToken; anything else is out of turn.
+            } else if !inner_token.is_empty() {
                 return Err(AuthError::spnego("a responseToken after the mechanism's end"));
             }
         }
@@ -120,14 +121,14 @@ impl Negotiation {
         // The first signature is the client's where the mechanism ends with the client: each side signs once.
         let sign_now = can_sign
             && !self.signed
-            && (self.must_sign || resp.mech_list_mic.is_some() || context.signs_mech_list())
-            && !(completed && resp.mech_list_mic.is_none());
+            && (self.must_sign || mic.is_some() || context.signs_mech_list())
+            && !(completed && mic.is_none());
         if sign_now && !completed {
             reply.mech_list_mic = Some(context.sign(&[&self.mech_list])?);
             self.signed = true;
             send = true;
         }
-        if let Some(mic) = &resp.mech_list_mic {
+        if let Some(mic) = mic {
             context.verify(&[&self.mech_list], mic)?;
             self.must_sign = false;
         }
@@ -138,7 +139,7 @@ impl Negotiation {
             if send {
                 return Err(AuthError::spnego("accept-completed before the mechanism's end"));
             }
-            if self.signed || resp.mech_list_mic.is_some() {
+            if self.signed || mic.is_some() {
                 context.after_mech_list_mic()?;
             }
             return Ok(Step { token: None, done: self.context.take() });
