@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use crate::kerberos::Keytab;
 use crate::{AuthError, NtHash};
 
 /// What a server is called, for a client that asks: [MS-NLMP] 2.2.2.1.
@@ -28,4 +31,9 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     /// [`AuthError::Accounts`] when the accounts cannot be looked up.
     fn nt_hash(&self, user: &str, domain: &str) -> Result<Option<NtHash>, AuthError>;
+
+    /// The keys of the service, where it takes Kerberos: the same one every time, for it remembers proofs.
+    fn keytab(&self) -> Option<Arc<Keytab>> {
+        None
+    }
 }

@@ -2,11 +2,13 @@
 
 use core::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use watertight_ledger::{Entry, Kind, Ledger};
 
 use crate::context::{Mechanism, Purpose, SecurityContext};
 use crate::environment::{Environment, System};
+use crate::kerberos::{KerberosClient, KerberosServer, KeyDistribution, Realms, Tcp};
 use crate::ntlm::{NtlmClient, NtlmServer};
 use crate::spnego::{SpnegoClient, SpnegoServer};
 use crate::{Accounts, AuthError, BindingPolicy, ChannelBindings, Identity};
@@ -14,10 +16,14 @@ use crate::{Accounts, AuthError, BindingPolicy, ChannelBindings, Identity};
 /// A longer token than this is refused unread: a Kerberos ticket with a large authorization may have 48 KiB.
 pub const TOKEN_AT_MOST: usize = 64 * 1024;
 
+/// How long a KDC of the system's `krb5.conf` has to answer.
+const KDC_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Where contexts come from: it counts them, and gives them time and random numbers. Clones share the counts.
 #[derive(Clone)]
 pub struct Security {
     pub(crate) environment: Arc<dyn Environment>,
+    key_distribution: Option<Arc<dyn KeyDistribution>>,
     exchanges: Kind,
     contexts: Kind,
 }
@@ -90,8 +96,23 @@ impl Security {
     pub fn with_environment(ledger: &Ledger, environment: Arc<dyn Environment>) -> Self {
         Self {
             environment,
+            key_distribution: None,
             exchanges: ledger.kind("security exchanges"),
             contexts: ledger.kind("security contexts"),
+        }
+    }
+
+    /// With other KDCs than those of the system's `krb5.conf`.
+    #[must_use]
+    pub fn with_key_distribution(mut self, key_distribution: Arc<dyn KeyDistribution>) -> Self {
+        self.key_distribution = Some(key_distribution);
+        self
+    }
+
+    pub(crate) fn key_distribution(&self) -> Result<Arc<dyn KeyDistribution>, AuthError> {
+        match &self.key_distribution {
+            Some(key_distribution) => Ok(Arc::clone(key_distribution)),
+            None => Ok(Arc::new(Tcp::new(Realms::of_system()?, KDC_PATIENCE))),
         }
     }
 
@@ -115,7 +136,7 @@ impl Client {
         let request = Request { security: security.clone(), identity, target, bindings, purpose };
         let exchange: Box<dyn Exchange> = match mechanism {
             Mechanism::Ntlm => Box::new(NtlmClient::new(request)),
-            Mechanism::Kerberos => Box::new(Unsupported),
+            Mechanism::Kerberos => Box::new(KerberosClient::new(request)),
             Mechanism::Negotiate => Box::new(SpnegoClient::new(request)),
         };
         Self { exchange: State::Going(exchange), _entry: security.exchanges.enter() }
@@ -142,7 +163,10 @@ impl Server {
         let offer = Offer { security: security.clone(), accounts, bindings };
         let exchange: Box<dyn Exchange> = match mechanism {
             Mechanism::Ntlm => Box::new(NtlmServer::new(offer)),
-            Mechanism::Kerberos => Box::new(Unsupported),
+            Mechanism::Kerberos => match offer.accounts.keytab() {
+                Some(keytab) => Box::new(KerberosServer::new(offer, keytab)),
+                None => Box::new(WithoutKeytab),
+            },
             Mechanism::Negotiate => Box::new(SpnegoServer::new(offer)),
         };
         Self { exchange: State::Going(exchange), _entry: security.exchanges.enter() }
@@ -175,11 +199,12 @@ pub(crate) struct Offer {
     pub(crate) bindings: BindingPolicy,
 }
 
-struct Unsupported;
+/// A server that is asked for Kerberos and has no keys.
+struct WithoutKeytab;
 
-impl Exchange for Unsupported {
+impl Exchange for WithoutKeytab {
     fn step(&mut self, _token: &[u8]) -> Result<Step, AuthError> {
-        Err(AuthError::NoCommonGround("Kerberos"))
+        Err(AuthError::NoCommonGround("the server has no keytab"))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{KERBEROS, MS_KERBEROS, NTLM};
 use crate::AuthError;
 use crate::context::SecurityContext;
 use crate::exchange::{Exchange, Request, Step};
+use crate::kerberos::KerberosClient;
 use crate::ntlm::NtlmClient;
 
 /// A client's negotiation.
@@ -50,14 +51,33 @@ fn candidates(
 ) -> Result<(Vec<u8>, VecDeque<(&'static [u8], Box<dyn Exchange>)>), AuthError> {
     let mut all: VecDeque<(&'static [u8], Box<dyn Exchange>)> = VecDeque::new();
     let mut first = None;
+    let mut why = None;
+    if request.identity.cache_path().is_some() || request.identity.clear_password().is_some() {
+        let mut exchange: Box<dyn Exchange> = Box::new(KerberosClient::new(request.clone()));
+        match exchange.step(&[]) {
+            Ok(step) => {
+                first = step.token;
+                all.push_back((KERBEROS, exchange));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no Kerberos");
+                why = Some(error);
+            }
+        }
+    }
     if request.identity.hash().is_some() {
         let mut exchange: Box<dyn Exchange> = Box::new(NtlmClient::new(request.clone()));
+        // One that is only in reserve begins when the server chooses it.
         if first.is_none() {
             first = exchange.step(&[])?.token;
         }
         all.push_back((NTLM, exchange));
     }
-    let token = first.ok_or_else(|| AuthError::Credentials("neither a ticket nor a password".to_owned()))?;
+    let token = match (first, why) {
+        (Some(token), _) => token,
+        (None, Some(error)) => return Err(error),
+        (None, None) => return Err(AuthError::Credentials("neither a ticket nor a password".to_owned())),
+    };
     Ok((token, all))
 }
 

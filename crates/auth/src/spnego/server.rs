@@ -7,7 +7,9 @@ use super::message::{NegState, NegToken, NegTokenResp};
 use super::{KERBEROS, MS_KERBEROS, NTLM};
 use crate::AuthError;
 use crate::context::SecurityContext;
+use crate::der;
 use crate::exchange::{Exchange, Offer, Step};
+use crate::kerberos::KerberosServer;
 use crate::ntlm::{self, NtlmServer};
 
 /// A server's negotiation.
@@ -41,11 +43,21 @@ impl SpnegoServer {
     }
 }
 
+/// Whether a token has the frame of GSS-API around Kerberos, and not around SPNEGO.
+fn is_bare_kerberos(token: &[u8]) -> bool {
+    let mut r = der::Reader::new(token, "InitialContextToken");
+    let framed = r.nested(der::application(0), "token");
+    let oid = framed.and_then(|mut framed| framed.value(der::OBJECT_IDENTIFIER, "thisMech"));
+    matches!(oid, Ok(KERBEROS | MS_KERBEROS))
+}
+
 /// The exchange of a mechanism, when the server has it.
 fn mechanism(oid: &[u8], offer: &Offer) -> Option<Box<dyn Exchange>> {
     match oid {
         NTLM => Some(Box::new(NtlmServer::new(offer.clone()))),
-        KERBEROS | MS_KERBEROS => None,
+        KERBEROS | MS_KERBEROS => {
+            Some(Box::new(KerberosServer::new(offer.clone(), offer.accounts.keytab()?)))
+        }
         _ => None,
     }
 }
@@ -147,6 +159,12 @@ impl Exchange for SpnegoServer {
         let (state, step) = match core::mem::replace(&mut self.state, State::Over) {
             State::Fresh(offer) if token.starts_with(ntlm::SIGNATURE) => {
                 let mut exchange: Box<dyn Exchange> = Box::new(NtlmServer::new(*offer));
+                let step = exchange.step(token)?;
+                (State::Bare(exchange), step)
+            }
+            State::Fresh(offer) if is_bare_kerberos(token) => {
+                let mut exchange =
+                    mechanism(KERBEROS, &offer).ok_or(AuthError::NoCommonGround("no keytab"))?;
                 let step = exchange.step(token)?;
                 (State::Bare(exchange), step)
             }

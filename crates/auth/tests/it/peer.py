@@ -248,10 +248,83 @@ class Impacket:
         return self.unseal3(b"", data[16:], b"", data[:16])
 
 
+class Gssapi:
+    """MIT's Kerberos, and its SPNEGO."""
+
+    def __init__(self, role, mechanism, options):
+        import gssapi
+
+        oid = "1.3.6.1.5.5.2" if mechanism == "negotiate" else "1.2.840.113554.1.2.2"
+        mech = gssapi.OID.from_int_seq(oid)
+        bindings = None
+        if "bindings" in options:
+            bindings = gssapi.raw.ChannelBindings(application_data=bytes.fromhex(options["bindings"]))
+        flag = gssapi.RequirementFlag
+        flags = [flag.mutual_authentication, flag.integrity, flag.confidentiality, flag.replay_detection]
+        flags.append(flag.out_of_sequence_detection)
+        if "dce" in options:
+            flags.append(flag.dce_style)
+        common = dict(channel_bindings=bindings)
+        if role == "client":
+            service = options.get("service", "HTTP") + "@" + options.get("host", "mail1.dom.test")
+            name = gssapi.Name(service, gssapi.NameType.hostbased_service)
+            self.context = gssapi.SecurityContext(name=name, mech=mech, flags=flags, usage="initiate", **common)
+        else:
+            credentials = gssapi.Credentials(usage="accept")
+            self.context = gssapi.SecurityContext(creds=credentials, usage="accept", **common)
+
+    def step(self, token):
+        return self.context.step(token or None), self.context.complete
+
+    def who(self):
+        return str(self.context.initiator_name).encode()
+
+    def key(self):
+        import gssapi
+
+        oid = gssapi.OID.from_int_seq("1.2.840.113554.1.2.2.5.5")
+        return gssapi.raw.inquire_sec_context_by_oid(self.context, oid)[0]
+
+    def sign(self, data):
+        return self.context.get_signature(data)
+
+    def verify(self, data, signature):
+        self.context.verify_signature(data, signature)
+
+    def seal(self, data):
+        wrapped = self.context.wrap(data, True)
+        assert wrapped.encrypted
+        return wrapped.message
+
+    def unseal(self, data):
+        return self.context.unwrap(data).message
+
+    def buffers(self, signature, head, body, tail):
+        from gssapi.raw import IOV, IOVBufferType
+
+        first = (IOVBufferType.header, signature) if signature else IOVBufferType.header
+        only = IOVBufferType.sign_only
+        return IOV(first, (only, head), body, (only, tail), std_layout=False)
+
+    def seal3(self, head, body, tail):
+        from gssapi.raw import wrap_iov
+
+        buffers = self.buffers(None, head, body, tail)
+        assert wrap_iov(self.context, buffers, True)
+        return buffers[2].value, buffers[0].value
+
+    def unseal3(self, head, body, tail, signature):
+        from gssapi.raw import unwrap_iov
+
+        buffers = self.buffers(signature, head, body, tail)
+        unwrap_iov(self.context, buffers)
+        return buffers[2].value
+
+
 def main():
     library, role, mechanism = sys.argv[1:4]
     options = dict(argument.partition("=")[::2] for argument in sys.argv[4:])
-    peer = {"pyspnego": PySpnego, "impacket": Impacket}[library](role, mechanism, options)
+    peer = {"pyspnego": PySpnego, "impacket": Impacket, "gssapi": Gssapi}[library](role, mechanism, options)
     for line in sys.stdin:
         verb, *arguments = line.rstrip("\n").split(" ")
         arguments = [bytes.fromhex(argument) for argument in arguments]

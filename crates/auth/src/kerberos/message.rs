@@ -1,0 +1,683 @@
+//! The messages — RFC 4120 5, in DER.
+
+use core::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use watertight_wire::{WireError, WireErrorKind};
+
+use super::crypto::{Etype, Key};
+use crate::AuthError;
+use crate::der::{self, Reader, application, context, tagged};
+
+type Read<T> = Result<T, WireError>;
+
+/// Names and lists have no more parts than this.
+const PARTS_AT_MOST: usize = 64;
+
+/// NT-PRINCIPAL
+pub(crate) const NT_PRINCIPAL: i32 = 1;
+/// NT-SRV-INST
+pub(crate) const NT_SRV_INST: i32 = 2;
+/// NT-ENTERPRISE
+pub(crate) const NT_ENTERPRISE: i32 = 10;
+
+/// PrincipalName — 5.2.2
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    pub(crate) kind: i32,
+    pub(crate) parts: Vec<String>,
+}
+
+impl PartialEq for Name {
+    /// The kind is a hint, and no part of the name — 6.2.
+    fn eq(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.parts.join("/"))
+    }
+}
+
+/// EncryptedData — 5.2.9
+#[derive(Clone, Debug)]
+pub(crate) struct Encrypted {
+    pub(crate) etype: i32,
+    pub(crate) kvno: Option<u32>,
+    pub(crate) cipher: Vec<u8>,
+}
+
+/// Ticket — 5.3
+pub(crate) struct Ticket {
+    pub(crate) realm: String,
+    pub(crate) service: Name,
+    pub(crate) encrypted: Encrypted,
+}
+
+/// EncTicketPart — 5.3, as far as a service looks at it.
+pub(crate) struct TicketPart {
+    pub(crate) key: Key,
+    pub(crate) realm: String,
+    pub(crate) client: Name,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    /// The INVALID flag.
+    pub(crate) invalid: bool,
+}
+
+/// AP-REQ — 5.5.1
+pub(crate) struct ApReq {
+    pub(crate) mutual: bool,
+    /// The ticket, as it is on the wire.
+    pub(crate) ticket: Vec<u8>,
+    pub(crate) authenticator: Encrypted,
+}
+
+/// Authenticator — 5.5.1
+pub(crate) struct Authenticator {
+    pub(crate) realm: String,
+    pub(crate) client: Name,
+    pub(crate) checksum: Option<(i32, Vec<u8>)>,
+    pub(crate) micros: u32,
+    pub(crate) time: i64,
+    pub(crate) subkey: Option<Key>,
+    pub(crate) sequence: Option<u32>,
+}
+
+/// EncAPRepPart — 5.5.2
+pub(crate) struct ApRepPart {
+    pub(crate) time: i64,
+    pub(crate) micros: u32,
+    pub(crate) subkey: Option<Key>,
+    pub(crate) sequence: Option<u32>,
+}
+
+/// KRB-ERROR — 5.9.1
+pub(crate) struct KrbError {
+    pub(crate) code: i32,
+    pub(crate) time: i64,
+    pub(crate) text: String,
+    pub(crate) data: Vec<u8>,
+}
+
+/// KDC-REP — 5.4.2
+pub(crate) struct KdcRep {
+    pub(crate) padata: Vec<(i32, Vec<u8>)>,
+    pub(crate) realm: String,
+    pub(crate) client: Name,
+    pub(crate) ticket: Vec<u8>,
+    pub(crate) encrypted: Encrypted,
+}
+
+/// EncKDCRepPart — 5.4.2
+pub(crate) struct KdcRepPart {
+    pub(crate) key: Key,
+    pub(crate) nonce: u32,
+    pub(crate) end: i64,
+    pub(crate) realm: String,
+    pub(crate) service: Name,
+}
+
+/// What is asked of a KDC — 5.4.1
+pub(crate) struct KdcReq<'a> {
+    /// 10 for an AS-REQ, 12 for a TGS-REQ.
+    pub(crate) kind: u8,
+    pub(crate) padata: &'a [(i32, Vec<u8>)],
+    /// KDC-REQ-BODY
+    pub(crate) body: &'a [u8],
+}
+
+// Writing.
+
+pub(crate) fn integer(value: i64) -> Vec<u8> {
+    let bytes = value.to_be_bytes();
+    let mut skip = 0;
+    // A leading byte goes when the next one has the same sign.
+    for pair in bytes.windows(2) {
+        match pair {
+            [0, next] if next & 0x80 == 0 => skip += 1,
+            [0xff, next] if next & 0x80 != 0 => skip += 1,
+            _ => break,
+        }
+    }
+    tagged(der::INTEGER, bytes.get(skip..).unwrap_or_default())
+}
+
+fn field(n: u8, value: &[u8]) -> Vec<u8> {
+    tagged(context(n), value)
+}
+
+fn sequence(fields: &[Vec<u8>]) -> Vec<u8> {
+    tagged(der::SEQUENCE, &fields.concat())
+}
+
+fn text(value: &str) -> Vec<u8> {
+    tagged(der::GENERAL_STRING, value.as_bytes())
+}
+
+fn octets(value: &[u8]) -> Vec<u8> {
+    tagged(der::OCTET_STRING, value)
+}
+
+/// KerberosFlags — 5.2.8: 32 bits, the first one the highest.
+fn flags(value: u32) -> Vec<u8> {
+    let mut bits = vec![0];
+    bits.extend(value.to_be_bytes());
+    tagged(der::BIT_STRING, &bits)
+}
+
+pub(crate) fn time(seconds: i64) -> Vec<u8> {
+    let text = Timestamp::from_second(seconds)
+        .map(|time| time.strftime("%Y%m%d%H%M%SZ").to_string())
+        .unwrap_or_else(|_| "19700101000000Z".to_owned());
+    tagged(der::GENERALIZED_TIME, text.as_bytes())
+}
+
+fn key(key: &Key) -> Vec<u8> {
+    sequence(&[field(0, &integer(key.etype.number().into())), field(1, &octets(key.bytes()))])
+}
+
+impl Name {
+    pub(crate) fn new(kind: i32, parts: &[&str]) -> Self {
+        Self { kind, parts: parts.iter().map(|part| (*part).to_owned()).collect() }
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let parts: Vec<Vec<u8>> = self.parts.iter().map(|part| text(part)).collect();
+        sequence(&[field(0, &integer(self.kind.into())), field(1, &sequence(&parts))])
+    }
+
+    fn read(r: &mut Reader<'_>) -> Read<Self> {
+        let mut fields = r.nested(der::SEQUENCE, "PrincipalName")?;
+        let kind = read_i32(&mut fields.nested(context(0), "name-type")?, "name-type")?;
+        let mut parts = Vec::new();
+        let mut list = fields.nested(context(1), "name-string")?.nested(der::SEQUENCE, "name-string")?;
+        while !list.is_empty() {
+            bounded(parts.len(), "name-string")?;
+            parts.push(read_text(&mut list, "name-string")?);
+        }
+        Ok(Self { kind, parts })
+    }
+}
+
+impl Encrypted {
+    pub(crate) fn new(key: &Key, cipher: Vec<u8>) -> Self {
+        Self { etype: key.etype.number(), kvno: None, cipher }
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut fields = vec![field(0, &integer(self.etype.into()))];
+        fields.extend(self.kvno.map(|kvno| field(1, &integer(kvno.into()))));
+        fields.push(field(2, &octets(&self.cipher)));
+        sequence(&fields)
+    }
+
+    fn read(r: &mut Reader<'_>) -> Read<Self> {
+        let mut fields = r.nested(der::SEQUENCE, "EncryptedData")?;
+        Ok(Self {
+            etype: read_i32(&mut fields.nested(context(0), "etype")?, "etype")?,
+            kvno: match fields.optional(context(1), "kvno")? {
+                Some(mut kvno) => Some(read_u32(&mut kvno, "kvno")?),
+                None => None,
+            },
+            cipher: fields.nested(context(2), "cipher")?.value(der::OCTET_STRING, "cipher")?.to_vec(),
+        })
+    }
+
+    pub(crate) fn etype(&self) -> Result<Etype, AuthError> {
+        Etype::from_number(self.etype).ok_or(AuthError::NoCommonGround("a cipher other than AES with SHA-1"))
+    }
+}
+
+impl ApReq {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        tagged(
+            application(14),
+            &sequence(&[
+                field(0, &integer(5)),
+                field(1, &integer(14)),
+                field(2, &flags(if self.mutual { 0x2000_0000 } else { 0 })),
+                field(3, &self.ticket),
+                field(4, &self.authenticator.bytes()),
+            ]),
+        )
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Read<Self> {
+        let mut fields = message(bytes, "AP-REQ", 14, 0)?;
+        let options = fields.nested(context(2), "ap-options")?.value(der::BIT_STRING, "ap-options")?;
+        let ticket = fields.nested(context(3), "ticket")?.rest().to_vec();
+        let authenticator = Encrypted::read(&mut fields.nested(context(4), "authenticator")?)?;
+        Ok(Self { mutual: options.get(1).is_some_and(|byte| byte & 0x20 != 0), ticket, authenticator })
+    }
+}
+
+impl Ticket {
+    pub(crate) fn read(bytes: &[u8]) -> Read<Self> {
+        let mut r = Reader::new(bytes, "Ticket");
+        let mut fields = r.nested(application(1), "Ticket")?.nested(der::SEQUENCE, "Ticket")?;
+        fields.nested(context(0), "tkt-vno")?;
+        Ok(Self {
+            realm: read_text(&mut fields.nested(context(1), "realm")?, "realm")?,
+            service: Name::read(&mut fields.nested(context(2), "sname")?)?,
+            encrypted: Encrypted::read(&mut fields.nested(context(3), "enc-part")?)?,
+        })
+    }
+}
+
+impl TicketPart {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, AuthError> {
+        let mut r = Reader::new(bytes, "EncTicketPart");
+        let mut fields = r.nested(application(3), "EncTicketPart")?.nested(der::SEQUENCE, "EncTicketPart")?;
+        let flags = fields.nested(context(0), "flags")?.value(der::BIT_STRING, "flags")?;
+        let key = read_key(&mut fields.nested(context(1), "key")?)?;
+        let realm = read_text(&mut fields.nested(context(2), "crealm")?, "crealm")?;
+        let client = Name::read(&mut fields.nested(context(3), "cname")?)?;
+        fields.nested(context(4), "transited")?;
+        let authenticated = read_time(&mut fields.nested(context(5), "authtime")?, "authtime")?;
+        let start = match fields.optional(context(6), "starttime")? {
+            Some(mut start) => read_time(&mut start, "starttime")?,
+            None => authenticated,
+        };
+        let end = read_time(&mut fields.nested(context(7), "endtime")?, "endtime")?;
+        let invalid = flags.get(1).is_some_and(|byte| byte & 0x01 != 0);
+        Ok(Self { key, realm, client, start, end, invalid })
+    }
+}
+
+impl Authenticator {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut fields =
+            vec![field(0, &integer(5)), field(1, &text(&self.realm)), field(2, &self.client.bytes())];
+        if let Some((kind, bytes)) = &self.checksum {
+            let checksum = sequence(&[field(0, &integer((*kind).into())), field(1, &octets(bytes))]);
+            fields.push(field(3, &checksum));
+        }
+        fields.push(field(4, &integer(self.micros.into())));
+        fields.push(field(5, &time(self.time)));
+        fields.extend(self.subkey.as_ref().map(|subkey| field(6, &key(subkey))));
+        fields.extend(self.sequence.map(|sequence| field(7, &integer(sequence.into()))));
+        tagged(application(2), &sequence(&fields))
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, AuthError> {
+        let mut r = Reader::new(bytes, "Authenticator");
+        let mut fields = r.nested(application(2), "Authenticator")?.nested(der::SEQUENCE, "Authenticator")?;
+        fields.nested(context(0), "authenticator-vno")?;
+        let realm = read_text(&mut fields.nested(context(1), "crealm")?, "crealm")?;
+        let client = Name::read(&mut fields.nested(context(2), "cname")?)?;
+        let checksum = match fields.optional(context(3), "cksum")? {
+            None => None,
+            Some(mut checksum) => {
+                let mut fields = checksum.nested(der::SEQUENCE, "Checksum")?;
+                let kind = read_i32(&mut fields.nested(context(0), "cksumtype")?, "cksumtype")?;
+                let bytes = fields.nested(context(1), "checksum")?.value(der::OCTET_STRING, "checksum")?;
+                Some((kind, bytes.to_vec()))
+            }
+        };
+        let micros = read_u32(&mut fields.nested(context(4), "cusec")?, "cusec")?;
+        let time = read_time(&mut fields.nested(context(5), "ctime")?, "ctime")?;
+        let subkey = optional_key(&mut fields, 6)?;
+        let sequence = optional_sequence(&mut fields, 7)?;
+        Ok(Self { realm, client, checksum, micros, time, subkey, sequence })
+    }
+}
+
+/// AP-REP — 5.5.2
+pub(crate) fn ap_rep(encrypted: &Encrypted) -> Vec<u8> {
+    let fields = [field(0, &integer(5)), field(1, &integer(15)), field(2, &encrypted.bytes())];
+    tagged(application(15), &sequence(&fields))
+}
+
+pub(crate) fn read_ap_rep(bytes: &[u8]) -> Read<Encrypted> {
+    let mut fields = message(bytes, "AP-REP", 15, 0)?;
+    Encrypted::read(&mut fields.nested(context(2), "enc-part")?)
+}
+
+impl ApRepPart {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut fields = vec![field(0, &time(self.time)), field(1, &integer(self.micros.into()))];
+        fields.extend(self.subkey.as_ref().map(|subkey| field(2, &key(subkey))));
+        fields.extend(self.sequence.map(|sequence| field(3, &integer(sequence.into()))));
+        tagged(application(27), &sequence(&fields))
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, AuthError> {
+        let mut r = Reader::new(bytes, "EncAPRepPart");
+        let mut fields = r.nested(application(27), "EncAPRepPart")?.nested(der::SEQUENCE, "EncAPRepPart")?;
+        let time = read_time(&mut fields.nested(context(0), "ctime")?, "ctime")?;
+        let micros = read_u32(&mut fields.nested(context(1), "cusec")?, "cusec")?;
+        let subkey = optional_key(&mut fields, 2)?;
+        let sequence = optional_sequence(&mut fields, 3)?;
+        Ok(Self { time, micros, subkey, sequence })
+    }
+}
+
+impl KrbError {
+    /// Whether the bytes are of a KRB-ERROR.
+    pub(crate) fn is(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&application(30))
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Read<Self> {
+        let mut fields = message(bytes, "KRB-ERROR", 30, 0)?;
+        fields.optional(context(2), "ctime")?;
+        fields.optional(context(3), "cusec")?;
+        let time = read_time(&mut fields.nested(context(4), "stime")?, "stime")?;
+        fields.nested(context(5), "susec")?;
+        let code = read_i32(&mut fields.nested(context(6), "error-code")?, "error-code")?;
+        fields.optional(context(7), "crealm")?;
+        fields.optional(context(8), "cname")?;
+        fields.nested(context(9), "realm")?;
+        fields.nested(context(10), "sname")?;
+        let text = match fields.optional(context(11), "e-text")? {
+            Some(mut text) => read_text(&mut text, "e-text")?,
+            None => String::new(),
+        };
+        let data = match fields.optional(context(12), "e-data")? {
+            Some(mut data) => data.value(der::OCTET_STRING, "e-data")?.to_vec(),
+            None => Vec::new(),
+        };
+        Ok(Self { code, time, text, data })
+    }
+}
+
+impl KdcReq<'_> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut fields = vec![field(1, &integer(5)), field(2, &integer(self.kind.into()))];
+        if !self.padata.is_empty() {
+            fields.push(field(3, &padata(self.padata)));
+        }
+        fields.push(field(4, self.body));
+        tagged(application(self.kind), &sequence(&fields))
+    }
+}
+
+/// METHOD-DATA
+fn padata(list: &[(i32, Vec<u8>)]) -> Vec<u8> {
+    let entries: Vec<Vec<u8>> = list
+        .iter()
+        .map(|(kind, value)| sequence(&[field(1, &integer((*kind).into())), field(2, &octets(value))]))
+        .collect();
+    sequence(&entries)
+}
+
+/// KDC-REQ-BODY — 5.4.1
+pub(crate) fn kdc_req_body(
+    options: u32,
+    client: Option<&Name>,
+    realm: &str,
+    service: &Name,
+    till: i64,
+    nonce: u32,
+) -> Vec<u8> {
+    let etypes: Vec<Vec<u8>> = Etype::ALL.iter().map(|etype| integer(etype.number().into())).collect();
+    let mut fields = vec![field(0, &flags(options))];
+    fields.extend(client.map(|client| field(1, &client.bytes())));
+    fields.push(field(2, &text(realm)));
+    fields.push(field(3, &service.bytes()));
+    fields.push(field(5, &time(till)));
+    fields.push(field(7, &integer(nonce.into())));
+    fields.push(field(8, &sequence(&etypes)));
+    sequence(&fields)
+}
+
+/// PA-ENC-TS-ENC — 5.2.7.2
+pub(crate) fn pa_enc_timestamp(seconds: i64, micros: u32) -> Vec<u8> {
+    sequence(&[field(0, &time(seconds)), field(1, &integer(micros.into()))])
+}
+
+impl KdcRep {
+    /// `kind` is 11 for an AS-REP, 13 for a TGS-REP.
+    pub(crate) fn read(bytes: &[u8], kind: u8) -> Read<Self> {
+        let mut fields = message(bytes, "KDC-REP", kind, 0)?;
+        let padata = match fields.optional(context(2), "padata")? {
+            Some(padata) => read_padata(padata.rest())?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            padata,
+            realm: read_text(&mut fields.nested(context(3), "crealm")?, "crealm")?,
+            client: Name::read(&mut fields.nested(context(4), "cname")?)?,
+            ticket: fields.nested(context(5), "ticket")?.rest().to_vec(),
+            encrypted: Encrypted::read(&mut fields.nested(context(6), "enc-part")?)?,
+        })
+    }
+}
+
+impl KdcRepPart {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, AuthError> {
+        let mut r = Reader::new(bytes, "EncKDCRepPart");
+        // [APPLICATION 25] or 26: some answer with the other's.
+        let tag = r.peek().filter(|tag| [application(25), application(26)].contains(tag));
+        let tag = tag.unwrap_or(application(26));
+        let mut fields = r.nested(tag, "EncKDCRepPart")?.nested(der::SEQUENCE, "EncKDCRepPart")?;
+        let key = read_key(&mut fields.nested(context(0), "key")?)?;
+        fields.nested(context(1), "last-req")?;
+        let nonce = read_u32(&mut fields.nested(context(2), "nonce")?, "nonce")?;
+        fields.optional(context(3), "key-expiration")?;
+        fields.nested(context(4), "flags")?;
+        fields.nested(context(5), "authtime")?;
+        fields.optional(context(6), "starttime")?;
+        let end = read_time(&mut fields.nested(context(7), "endtime")?, "endtime")?;
+        fields.optional(context(8), "renew-till")?;
+        let realm = read_text(&mut fields.nested(context(9), "srealm")?, "srealm")?;
+        let service = Name::read(&mut fields.nested(context(10), "sname")?)?;
+        Ok(Self { key, nonce, end, realm, service })
+    }
+}
+
+/// METHOD-DATA — 5.2.7
+pub(crate) fn read_padata(bytes: &[u8]) -> Read<Vec<(i32, Vec<u8>)>> {
+    let mut list = Reader::new(bytes, "METHOD-DATA").nested(der::SEQUENCE, "METHOD-DATA")?;
+    let mut entries = Vec::new();
+    while !list.is_empty() {
+        bounded(entries.len(), "METHOD-DATA")?;
+        let mut fields = list.nested(der::SEQUENCE, "PA-DATA")?;
+        let kind = read_i32(&mut fields.nested(context(1), "padata-type")?, "padata-type")?;
+        let value = fields.nested(context(2), "padata-value")?.value(der::OCTET_STRING, "padata-value")?;
+        entries.push((kind, value.to_vec()));
+    }
+    Ok(entries)
+}
+
+/// ETYPE-INFO2-ENTRY — 5.2.7.5
+pub(crate) struct EtypeInfo {
+    pub(crate) etype: Etype,
+    pub(crate) salt: Option<Vec<u8>>,
+    pub(crate) iterations: u32,
+}
+
+/// PBKDF2 of more rounds than this is a trap — RFC 3962 4 wants 4096.
+const ITERATIONS_AT_MOST: u32 = 1_000_000;
+const ITERATIONS: u32 = 4096;
+
+/// The first entry of an ETYPE-INFO2 with a cipher of ours.
+pub(crate) fn read_etype_info(bytes: &[u8]) -> Read<Option<EtypeInfo>> {
+    let mut list = Reader::new(bytes, "ETYPE-INFO2").nested(der::SEQUENCE, "ETYPE-INFO2")?;
+    let mut count = 0;
+    while !list.is_empty() {
+        bounded(count, "ETYPE-INFO2")?;
+        count += 1;
+        let mut fields = list.nested(der::SEQUENCE, "ETYPE-INFO2-ENTRY")?;
+        let etype = read_i32(&mut fields.nested(context(0), "etype")?, "etype")?;
+        let salt = match fields.optional(context(1), "salt")? {
+            Some(mut salt) => Some(salt.any("salt")?.1.to_vec()),
+            None => None,
+        };
+        let iterations = match fields.optional(context(2), "s2kparams")? {
+            Some(mut params) => {
+                let params = params.value(der::OCTET_STRING, "s2kparams")?;
+                params.try_into().map_or(ITERATIONS, u32::from_be_bytes)
+            }
+            None => ITERATIONS,
+        };
+        if let Some(etype) = Etype::from_number(etype) {
+            if iterations == 0 || iterations > ITERATIONS_AT_MOST {
+                return Err(list.invalid("s2kparams", iterations.into()));
+            }
+            return Ok(Some(EtypeInfo { etype, salt, iterations }));
+        }
+    }
+    Ok(None)
+}
+
+// Reading.
+
+/// The fields of a message behind pvno and msg-type, which have the numbers `first` and the next.
+fn message<'a>(bytes: &'a [u8], structure: &'static str, kind: u8, first: u8) -> Read<Reader<'a>> {
+    let mut r = Reader::new(bytes, structure);
+    let mut fields = r.nested(application(kind), structure)?.nested(der::SEQUENCE, structure)?;
+    let version = read_i32(&mut fields.nested(context(first), "pvno")?, "pvno")?;
+    if version != 5 {
+        return Err(fields.invalid("pvno", 0));
+    }
+    let found = read_i32(&mut fields.nested(context(first.saturating_add(1)), "msg-type")?, "msg-type")?;
+    if found != i32::from(kind) {
+        return Err(fields.invalid("msg-type", 0));
+    }
+    Ok(fields)
+}
+
+fn read_i64(r: &mut Reader<'_>, field: &'static str) -> Read<i64> {
+    let bytes = r.value(der::INTEGER, field)?;
+    let (Some(first), true) = (bytes.first(), bytes.len() <= 8) else {
+        return Err(r.invalid(field, 0));
+    };
+    let sign = if first & 0x80 == 0 { 0 } else { -1 };
+    Ok(bytes.iter().fold(sign, |value: i64, byte| (value << 8) | i64::from(*byte)))
+}
+
+fn read_i32(r: &mut Reader<'_>, field: &'static str) -> Read<i32> {
+    let value = read_i64(r, field)?;
+    i32::try_from(value).map_err(|_| r.invalid(field, value.unsigned_abs()))
+}
+
+/// UInt32; some peers write the high half as negative numbers.
+fn read_u32(r: &mut Reader<'_>, field: &'static str) -> Read<u32> {
+    let value = read_i64(r, field)?;
+    u32::try_from(value)
+        .or_else(|_| i32::try_from(value).map(i32::cast_unsigned))
+        .map_err(|_| r.invalid(field, value.unsigned_abs()))
+}
+
+/// KerberosString — 5.2.1
+fn read_text(r: &mut Reader<'_>, field: &'static str) -> Read<String> {
+    let bytes = r.value(der::GENERAL_STRING, field)?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn read_time(r: &mut Reader<'_>, field: &'static str) -> Read<i64> {
+    let bytes = r.value(der::GENERALIZED_TIME, field)?;
+    core::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| DateTime::strptime("%Y%m%d%H%M%SZ", text).ok())
+        .and_then(|time| time.to_zoned(TimeZone::UTC).ok())
+        .map(|time| time.timestamp().as_second())
+        .ok_or_else(|| r.invalid(field, 0))
+}
+
+fn read_key(r: &mut Reader<'_>) -> Result<Key, AuthError> {
+    let mut fields = r.nested(der::SEQUENCE, "EncryptionKey")?;
+    let etype = read_i32(&mut fields.nested(context(0), "keytype")?, "keytype")?;
+    let bytes = fields.nested(context(1), "keyvalue")?.value(der::OCTET_STRING, "keyvalue")?;
+    let etype =
+        Etype::from_number(etype).ok_or(AuthError::NoCommonGround("a cipher other than AES with SHA-1"))?;
+    Key::new(etype, bytes)
+}
+
+fn optional_key(fields: &mut Reader<'_>, n: u8) -> Result<Option<Key>, AuthError> {
+    match fields.optional(context(n), "subkey")? {
+        Some(mut subkey) => read_key(&mut subkey).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn optional_sequence(fields: &mut Reader<'_>, n: u8) -> Read<Option<u32>> {
+    match fields.optional(context(n), "seq-number")? {
+        Some(mut sequence) => read_u32(&mut sequence, "seq-number").map(Some),
+        None => Ok(None),
+    }
+}
+
+fn bounded(len: usize, field: &'static str) -> Read<()> {
+    if len < PARTS_AT_MOST {
+        return Ok(());
+    }
+    Err(WireError::new("Kerberos", field, 0, WireErrorKind::TooLarge { len, max: PARTS_AT_MOST }))
+}
+
+/// Every reader of this module, for the fuzz oracle.
+pub(super) fn read_any(which: u8, bytes: &[u8]) {
+    match which % 11 {
+        0 => drop(ApReq::read(bytes)),
+        1 => drop(Ticket::read(bytes)),
+        2 => drop(TicketPart::read(bytes)),
+        3 => drop(Authenticator::read(bytes)),
+        4 => drop(read_ap_rep(bytes)),
+        5 => drop(ApRepPart::read(bytes)),
+        6 => drop(KrbError::read(bytes).map(|error| read_padata(&error.data).map(drop))),
+        7 => drop(KdcRep::read(bytes, 11)),
+        8 => drop(KdcRepPart::read(bytes)),
+        9 => drop(read_etype_info(bytes)),
+        _ => {
+            drop(super::keytab::Keytab::parse(bytes));
+            drop(super::cache::Cache::parse(bytes));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use watertight_testkit::mutate;
+
+    use super::*;
+
+    #[test]
+    fn numbers_and_times() {
+        for value in [0, 1, 127, 128, -1, -128, -129, 0x7fff_ffff, 0xffff_ffff, i64::MIN] {
+            assert_eq!(read_i64(&mut Reader::new(&integer(value), "X"), "f").unwrap(), value);
+        }
+        assert_eq!(integer(128), [2, 2, 0, 128]);
+        assert_eq!(read_u32(&mut Reader::new(&integer(-1), "X"), "f").unwrap(), u32::MAX);
+        let bytes = time(1_700_000_000);
+        assert_eq!(&bytes[2..], b"20231114221320Z");
+        assert_eq!(read_time(&mut Reader::new(&bytes, "X"), "f").unwrap(), 1_700_000_000);
+    }
+
+    #[test]
+    fn both_ways_and_whatever_comes() {
+        let key = Key::new(Etype::Aes128, &[7; 16]).unwrap();
+        let authenticator = Authenticator {
+            realm: "DOM.TEST".into(),
+            client: Name::new(NT_PRINCIPAL, &["alice"]),
+            checksum: Some((0x8003, vec![1; 24])),
+            micros: 999_999,
+            time: 1_700_000_000,
+            subkey: Some(key.clone()),
+            sequence: Some(u32::MAX),
+        };
+        let bytes = authenticator.bytes();
+        let again = Authenticator::read(&bytes).unwrap();
+        assert_eq!(again.bytes(), bytes);
+        mutate::survive(&bytes, |bytes| read_any(3, bytes));
+
+        let part = ApRepPart { time: 1_700_000_000, micros: 1, subkey: Some(key.clone()), sequence: Some(5) };
+        assert_eq!(ApRepPart::read(&part.bytes()).unwrap().bytes(), part.bytes());
+        mutate::survive(&part.bytes(), |bytes| read_any(5, bytes));
+
+        let request = ApReq {
+            mutual: true,
+            ticket: tagged(application(1), &[]),
+            authenticator: Encrypted::new(&key, vec![1; 40]),
+        };
+        let again = ApReq::read(&request.bytes()).unwrap();
+        assert!(again.mutual);
+        assert_eq!(again.bytes(), request.bytes());
+        mutate::survive(&request.bytes(), |bytes| read_any(0, bytes));
+    }
+}
