@@ -1,5 +1,7 @@
 use std::sync::Arc;
+use std::time::Duration;
 
+use watertight_auth::kerberos::{Realms, Tcp, fuzzing};
 use watertight_auth::ntlm::{Authenticate, Challenge, ClientChallenge, Negotiate, TargetInfo};
 use watertight_auth::spnego::NegToken;
 use watertight_auth::{
@@ -28,6 +30,12 @@ pub fn spnego_token(data: &[u8]) {
     stable::<NegToken>(data);
 }
 
+/// The messages of Kerberos, keytabs and credential caches: each as each.
+pub fn kerberos_message(data: &[u8]) {
+    let Some((which, bytes)) = choice(data, 12) else { return };
+    fuzzing::read(which, bytes);
+}
+
 /// Certificates, as far as they are read for channel bindings.
 pub fn certificate(data: &[u8]) {
     assert!(ChannelBindings::tls_server_end_point(data).application_data().len() <= 21 + 64);
@@ -37,7 +45,7 @@ pub fn certificate(data: &[u8]) {
 pub fn security_tokens(data: &[u8]) {
     let Some((how, token)) = choice(data, 8) else { return };
     let ledger = Ledger::new("fuzz");
-    let security = Security::with_environment(&ledger, Arc::new(Still));
+    let security = still(&ledger);
     let mechanism = if how & 1 == 0 { Mechanism::Ntlm } else { Mechanism::Negotiate };
     {
         let mut client = client(&security, mechanism);
@@ -60,6 +68,12 @@ pub fn security_tokens(data: &[u8]) {
 fn client(security: &Security, mechanism: Mechanism) -> Client {
     let identity = Identity::password("DOM\\alice", "secret");
     Client::new(security, mechanism, identity, Target::new("HTTP", "host"), None, Purpose::Rpc)
+}
+
+/// Without time, chance and a KDC.
+fn still(ledger: &Ledger) -> Security {
+    let nowhere = Tcp::new(Realms::default(), Duration::ZERO);
+    Security::with_environment(ledger, Arc::new(Still)).with_key_distribution(Arc::new(nowhere))
 }
 
 /// A clock that stands still, and random numbers that are none.
@@ -96,7 +110,7 @@ impl Accounts for Nobody {
 
 /// The tokens of one exchange of our own, up to the client's last.
 fn tokens(mechanism: Mechanism) -> Vec<Vec<u8>> {
-    let security = Security::with_environment(&Ledger::new("seeds"), Arc::new(Still));
+    let security = still(&Ledger::new("seeds"));
     let mut client = client(&security, mechanism);
     let mut server = Server::new(&security, mechanism, Arc::new(Nobody), BindingPolicy::Ignore);
     let mut tokens = Vec::new();
@@ -141,4 +155,11 @@ pub fn certificate_seeds() -> Vec<Seed> {
         0x30, 0x0f, 0x30, 0x00, 0x30, 0x0b, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c,
     ];
     vec![("head".to_owned(), bytes.to_vec())]
+}
+
+pub fn kerberos_seeds() -> Vec<Seed> {
+    fuzzing::samples()
+        .into_iter()
+        .map(|(which, bytes)| (format!("sample{which}"), [&[which], bytes.as_slice()].concat()))
+        .collect()
 }

@@ -22,7 +22,7 @@ mod session;
 mod sync;
 mod wire;
 
-pub use auth::{certificate, ntlm_message, security_tokens, spnego_token};
+pub use auth::{certificate, kerberos_message, ntlm_message, security_tokens, spnego_token};
 pub use autodiscover::autodiscover;
 pub use disk::store_content;
 pub use export::{checkpoint, export_stream};
@@ -95,6 +95,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "ntlm_message", oracle: ntlm_message, seeds: auth::ntlm_seeds },
     Target { name: "spnego_token", oracle: spnego_token, seeds: auth::spnego_seeds },
     Target { name: "security_tokens", oracle: security_tokens, seeds: auth::token_seeds },
+    Target { name: "kerberos_message", oracle: kerberos_message, seeds: auth::kerberos_seeds },
     Target { name: "certificate", oracle: certificate, seeds: auth::certificate_seeds },
     Target { name: "rop_session", oracle: rop_session, seeds: session::seeds },
     Target { name: "rpc_stub", oracle: rpc_stub, seeds: rpc::stub_seeds },

@@ -32,6 +32,11 @@ pub trait Accounts: Send + Sync {
     /// [`AuthError::Accounts`] when the accounts cannot be looked up.
     fn nt_hash(&self, user: &str, domain: &str) -> Result<Option<NtHash>, AuthError>;
 
+    /// Whether NTLM lets somebody in who says no name: [`crate::Peer::proved`] is false then, and the name empty.
+    fn anonymous(&self) -> bool {
+        false
+    }
+
     /// The keys of the service, where it takes Kerberos: the same one every time, for it remembers proofs.
     fn keytab(&self) -> Option<Arc<Keytab>> {
         None

@@ -56,8 +56,8 @@ pub struct Peer {
     pub domain: String,
     /// The machine that the peer says it is; nobody checks that.
     pub machine: String,
-    /// Whether the peer proved its identity: always on a server; on a client only with mutual authentication
-    /// (Kerberos).
+    /// Whether the peer proved its identity: on a server always, an anonymous client apart; on a client only with
+    /// mutual authentication (Kerberos).
     pub proved: bool,
     /// On a server: whether the client bound its proof to the channel, and the bindings were compared.
     pub bound: bool,

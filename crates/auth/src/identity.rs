@@ -20,6 +20,7 @@ enum Secret {
     Password(Zeroizing<String>),
     NtHash(NtHash),
     Cache(PathBuf),
+    Nobody,
 }
 
 impl Identity {
@@ -34,6 +35,12 @@ impl Identity {
     #[must_use]
     pub fn nt_hash(user: &str, hash: NtHash) -> Self {
         Self::new(user, Secret::NtHash(hash))
+    }
+
+    /// Nobody in particular: NTLM only, and of use only where a server has something for everybody.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self { user: String::new(), domain: String::new(), secret: Secret::Nobody }
     }
 
     /// Whoever a Kerberos credential cache (the file of `kinit`) has tickets of: Kerberos only.
@@ -76,12 +83,21 @@ impl Identity {
         &self.domain
     }
 
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(self.secret, Secret::Nobody)
+    }
+
+    /// Whether NTLM can prove it.
+    pub(crate) fn has_ntlm(&self) -> bool {
+        !matches!(self.secret, Secret::Cache(_))
+    }
+
     /// The hash that NTLM works with.
     pub(crate) fn hash(&self) -> Option<NtHash> {
         match &self.secret {
             Secret::Password(password) => Some(NtHash::of_password(password)),
             Secret::NtHash(hash) => Some(hash.clone()),
-            Secret::Cache(_) => None,
+            Secret::Cache(_) | Secret::Nobody => None,
         }
     }
 

@@ -12,6 +12,7 @@ mod crypto;
 mod kdc;
 mod keytab;
 mod message;
+mod samples;
 mod server;
 mod session;
 mod token;
@@ -29,6 +30,12 @@ pub mod fuzzing {
 
     /// Reads whatever may come from a peer or a file; the numbers say what it is meant to be.
     pub fn read(which: u8, bytes: &[u8]) {
-        super::message::read_any(which, bytes);
+        super::samples::read_any(which, bytes);
+    }
+
+    /// A message of each kind, with the number that [`read`] wants.
+    #[must_use]
+    pub fn samples() -> Vec<(u8, Vec<u8>)> {
+        super::samples::all()
     }
 }

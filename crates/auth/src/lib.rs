@@ -29,6 +29,7 @@ mod environment;
 mod error;
 mod exchange;
 mod files;
+pub mod http;
 mod identity;
 pub mod kerberos;
 pub mod ntlm;

@@ -103,6 +103,7 @@ impl NtlmClient {
             target_info.set(AvId::CHANNEL_BINDINGS, bindings);
             target_info.set_name(AvId::TARGET_NAME, &self.request.target.to_string());
         }
+        let with_mic = with_mic && !self.request.identity.is_anonymous();
         let Proof { mut message, session_key } =
             prove(&self.request.identity, &challenge, flags, &choice, &target_info, with_mic)?;
         // The place is there, as in Windows' messages, also when it stays empty: impacket's servers count on it.
@@ -152,6 +153,9 @@ pub(super) fn prove(
     target_info: &TargetInfo,
     with_mic: bool,
 ) -> Result<Proof, AuthError> {
+    if identity.is_anonymous() {
+        return anonymous(flags, choice);
+    }
     let hash = identity
         .hash()
         .ok_or_else(|| AuthError::Credentials("NTLM needs a password or its hash".to_owned()))?;
@@ -186,6 +190,29 @@ pub(super) fn prove(
         domain: text(identity.domain()),
         user: text(identity.user()),
         workstation: text(&choice.workstation),
+        encrypted_key,
+        version: Some(choice.version),
+        mic: None,
+    };
+    Ok(Proof { message, session_key })
+}
+
+/// No name, no proof, and a key that anybody can make — 3.2.5.1.2.
+fn anonymous(flags: NegotiateFlags, choice: &Choice) -> Result<Proof, AuthError> {
+    let mut encrypted_key = Vec::new();
+    let mut session_key = Zeroizing::new([0; 16]);
+    if flags.contains(NegotiateFlags::KEY_EXCH) {
+        encrypted_key = choice.session_key.to_vec();
+        rc4k(session_key.as_slice(), &mut encrypted_key)?;
+        session_key = choice.session_key.clone();
+    }
+    let message = Authenticate {
+        flags: flags | NegotiateFlags::ANONYMOUS,
+        lm_response: vec![0],
+        nt_response: Vec::new(),
+        domain: Vec::new(),
+        user: Vec::new(),
+        workstation: Vec::new(),
         encrypted_key,
         version: Some(choice.version),
         mic: None,

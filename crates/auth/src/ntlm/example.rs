@@ -145,11 +145,11 @@ fn whatever_comes_is_survived() {
         version: Some(Version::OURS),
     };
     let negotiate = negotiate.to_bytes().unwrap();
-    mutate::survive(&negotiate, |bytes| stable::<Negotiate>(bytes));
-    mutate::survive(&hex(CHALLENGE), |bytes| stable::<Challenge>(bytes));
-    mutate::survive(&hex(AUTHENTICATE), |bytes| stable::<Authenticate>(bytes));
+    mutate::survive(&negotiate, stable::<Negotiate>);
+    mutate::survive(&hex(CHALLENGE), stable::<Challenge>);
+    mutate::survive(&hex(AUTHENTICATE), stable::<Authenticate>);
     let message = Authenticate::from_bytes(&hex(AUTHENTICATE)).unwrap();
-    mutate::survive(&message.nt_response[16..], |bytes| stable::<ClientChallenge>(bytes));
+    mutate::survive(&message.nt_response[16..], stable::<ClientChallenge>);
 }
 
 /// What is read is written, and read as the same.

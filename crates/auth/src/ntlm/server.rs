@@ -107,25 +107,34 @@ impl NtlmServer {
             }
         };
         let (user, domain) = (text(&message.user), text(&message.domain));
+        let flags = NegotiateFlags(message.flags.0 & asked.flags.0);
+        let exchanged = flags.contains(NegotiateFlags::KEY_EXCH);
+        if exchanged && message.encrypted_key.len() != 16 {
+            return Err(AuthError::ntlm("EncryptedRandomSessionKey has 16 bytes"));
+        }
+        // 3.2.5.1.2: no name and no response is nobody in particular.
+        let anonymous = user.is_empty() && message.nt_response.is_empty() && message.lm_response.len() <= 1;
+        if anonymous && self.offer.accounts.anonymous() {
+            let mut session_key = Zeroizing::new([0; 16]);
+            if exchanged {
+                session_key.copy_from_slice(&message.encrypted_key);
+                rc4k(&[0; 16], session_key.as_mut_slice())?;
+            }
+            let peer = Peer { machine: text(&message.workstation), ..Peer::default() };
+            return self.established(flags, &session_key, peer, false);
+        }
         if message.nt_response.len() < RESPONSE_AT_LEAST {
             tracing::debug!(len = message.nt_response.len(), "no response of NTLMv2");
             return Err(AuthError::Denied);
         }
         let (proof, temp) = message.nt_response.split_at_checked(16).unwrap_or_default();
         let response = ClientChallenge::from_bytes(temp)?;
-        let flags = NegotiateFlags(message.flags.0 & asked.flags.0);
-        let exchanged = flags.contains(NegotiateFlags::KEY_EXCH);
-        if exchanged && message.encrypted_key.len() != 16 {
-            return Err(AuthError::ntlm("EncryptedRandomSessionKey has 16 bytes"));
-        }
 
         // From here to the verdict, everybody goes the same way: known or not, right or wrong.
         let known = self.offer.accounts.nt_hash(&user, &domain)?;
         let exists = Choice::from(u8::from(known.is_some()));
-        let hash = match known {
-            Some(hash) => hash,
-            None => self.of_nobody()?,
-        };
+        let nobody = self.of_nobody()?;
+        let hash = known.unwrap_or(nobody);
         let key = ntowf_v2(&hash, &user, &domain)?;
         let right = nt_proof(&key, &asked.server_challenge, temp)?.as_slice().ct_eq(proof);
         let base = session_base_key(&key, proof)?;
@@ -155,8 +164,18 @@ impl NtlmServer {
                 && sent.is_some_and(|hash| hash != [0; 16]),
             target: response.target_info.name(AvId::TARGET_NAME).filter(|name| !name.is_empty()),
         };
+        self.established(flags, &session_key, peer, meant)
+    }
+
+    fn established(
+        &self,
+        flags: NegotiateFlags,
+        session_key: &[u8; 16],
+        peer: Peer,
+        with_mic: bool,
+    ) -> Result<Step, AuthError> {
         let entry = self.offer.security.context();
-        let context = NtlmSession::new(flags, &session_key, false, peer, meant, Some(entry))?;
+        let context = NtlmSession::new(flags, session_key, false, peer, with_mic, Some(entry))?;
         Ok(Step { token: None, done: Some(Box::new(context)) })
     }
 

@@ -30,7 +30,7 @@ struct Negotiation {
     inner: Option<Box<dyn Exchange>>,
     context: Option<Box<dyn SecurityContext>>,
     /// The mechanisms that the server may choose instead, while it has chosen none.
-    others: VecDeque<(&'static [u8], Box<dyn Exchange>)>,
+    others: Candidates,
     /// Whether the server has chosen.
     chosen: bool,
     /// Whether the server must sign the list.
@@ -39,6 +39,9 @@ struct Negotiation {
     signed: bool,
 }
 
+/// Mechanisms and their exchanges, the preferred one first.
+type Candidates = VecDeque<(&'static [u8], Box<dyn Exchange>)>;
+
 impl SpnegoClient {
     pub(crate) fn new(request: Request) -> Self {
         Self { state: State::Fresh(Box::new(request)) }
@@ -46,10 +49,8 @@ impl SpnegoClient {
 }
 
 /// Every mechanism that the request's identity can be proved by, the preferred one first; it has begun already.
-fn candidates(
-    request: &Request,
-) -> Result<(Vec<u8>, VecDeque<(&'static [u8], Box<dyn Exchange>)>), AuthError> {
-    let mut all: VecDeque<(&'static [u8], Box<dyn Exchange>)> = VecDeque::new();
+fn candidates(request: &Request) -> Result<(Vec<u8>, Candidates), AuthError> {
+    let mut all: Candidates = VecDeque::new();
     let mut first = None;
     let mut why = None;
     if request.identity.cache_path().is_some() || request.identity.clear_password().is_some() {
@@ -65,7 +66,7 @@ fn candidates(
             }
         }
     }
-    if request.identity.hash().is_some() {
+    if request.identity.has_ntlm() {
         let mut exchange: Box<dyn Exchange> = Box::new(NtlmClient::new(request.clone()));
         // One that is only in reserve begins when the server chooses it.
         if first.is_none() {

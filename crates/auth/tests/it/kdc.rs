@@ -114,11 +114,11 @@ struct WithKeytab(Arc<Keytab>);
 
 impl Accounts for WithKeytab {
     fn names(&self) -> ServerNames {
-        Alice.names()
+        Alice(PASSWORD).names()
     }
 
     fn nt_hash(&self, user: &str, domain: &str) -> Result<Option<NtHash>, AuthError> {
-        Alice.nt_hash(user, domain)
+        Alice(PASSWORD).nt_hash(user, domain)
     }
 
     fn keytab(&self) -> Option<Arc<Keytab>> {

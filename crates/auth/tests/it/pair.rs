@@ -1,12 +1,14 @@
 //! Our client and our server.
 
+use std::sync::Arc;
+
 use watertight_auth::{
-    AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, Protection, Purpose, Security,
-    Server, Target,
+    Accounts, AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, NtHash, Protection,
+    Purpose, Security, Server, ServerNames, Target,
 };
 use watertight_ledger::Ledger;
 
-use crate::support::{Context, PASSWORD, alice, establish};
+use crate::support::{Alice, Context, PASSWORD, alice, establish, security};
 
 fn sign_in(
     security: &Security,
@@ -44,7 +46,7 @@ fn talk(one: &mut Context, other: &mut Context) {
 #[test]
 fn sign_and_seal_both_ways() {
     let ledger = Ledger::new("test");
-    let security = Security::new(&ledger);
+    let security = security(&ledger);
     for mechanism in BOTH {
         let (mut client, mut server) =
             sign_in(&security, mechanism, ALICE, None, BindingPolicy::Ignore, Purpose::Rpc).unwrap();
@@ -64,7 +66,7 @@ fn sign_and_seal_both_ways() {
 
 #[test]
 fn who_is_wrong_is_refused() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     for mechanism in BOTH {
         for who in [("DOM\\alice", "wrong"), ("DOM\\bob", PASSWORD), ("OTHER\\alice", PASSWORD), ("", "")] {
             let outcome = sign_in(&security, mechanism, who, None, BindingPolicy::Ignore, Purpose::SignIn);
@@ -75,7 +77,7 @@ fn who_is_wrong_is_refused() {
 
 #[test]
 fn names_in_other_cases_and_without_a_domain() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     for user in ["alice", "dom\\ALICE", "dom.test\\Alice"] {
         let who = (user, PASSWORD);
         sign_in(&security, Mechanism::Ntlm, who, None, BindingPolicy::Ignore, Purpose::SignIn).unwrap();
@@ -84,7 +86,7 @@ fn names_in_other_cases_and_without_a_domain() {
 
 #[test]
 fn a_proof_for_another_channel_is_refused() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     let ours = ChannelBindings::tls_server_end_point(b"our certificate");
     let other = ChannelBindings::tls_server_end_point(b"the certificate of a man in the middle");
     for mechanism in BOTH {
@@ -111,7 +113,7 @@ fn a_proof_for_another_channel_is_refused() {
 #[test]
 fn an_exchange_ends_with_its_first_error_and_with_its_end() {
     let ledger = Ledger::new("test");
-    let security = Security::new(&ledger);
+    let security = security(&ledger);
     for mechanism in BOTH {
         let mut server = Server::new(&security, mechanism, alice(), BindingPolicy::Ignore);
         assert!(server.step(b"nonsense").is_err());
@@ -127,7 +129,7 @@ fn an_exchange_ends_with_its_first_error_and_with_its_end() {
 /// nobody: they are covered by the MIC.)
 #[test]
 fn a_changed_proof_is_refused() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     let identity = Identity::password(ALICE.0, ALICE.1);
     let target = Target::new("HTTP", "mail1.dom.test");
     let mut client = Client::new(&security, Mechanism::Ntlm, identity, target, None, Purpose::Rpc);
@@ -145,9 +147,47 @@ fn a_changed_proof_is_refused() {
 
 #[test]
 fn nothing_secret_is_shown() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     let (client, server) =
         sign_in(&security, Mechanism::Ntlm, ALICE, None, BindingPolicy::Ignore, Purpose::SignIn).unwrap();
     let shown = format!("{client:?} {server:?} {:?}", Identity::password(ALICE.0, ALICE.1));
     assert!(!shown.contains(PASSWORD));
+}
+
+struct Everybody;
+
+impl Accounts for Everybody {
+    fn names(&self) -> ServerNames {
+        Alice(PASSWORD).names()
+    }
+
+    fn nt_hash(&self, _user: &str, _domain: &str) -> Result<Option<NtHash>, AuthError> {
+        Ok(None)
+    }
+
+    fn anonymous(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn nobody_in_particular() {
+    let security = security(&Ledger::new("test"));
+    for mechanism in BOTH {
+        for welcome in [true, false] {
+            let target = Target::new("HTTP", "mail1.dom.test");
+            let identity = Identity::anonymous();
+            let mut client = Client::new(&security, mechanism, identity, target, None, Purpose::Rpc);
+            let accounts = if welcome { Arc::new(Everybody) } else { alice() };
+            let mut server = Server::new(&security, mechanism, accounts, BindingPolicy::Ignore);
+            match establish(&mut client, &mut server) {
+                Ok((mut client, mut server)) => {
+                    assert!(welcome && !server.peer().proved && server.peer().name.is_empty());
+                    talk(&mut client, &mut server);
+                }
+                Err(AuthError::Denied) => assert!(!welcome),
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
 }

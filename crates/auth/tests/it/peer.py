@@ -302,7 +302,7 @@ class Gssapi:
     def buffers(self, signature, head, body, tail):
         from gssapi.raw import IOV, IOVBufferType
 
-        first = (IOVBufferType.header, signature) if signature else IOVBufferType.header
+        first = (IOVBufferType.header, False, signature) if signature else IOVBufferType.header
         only = IOVBufferType.sign_only
         return IOV(first, (only, head), body, (only, tail), std_layout=False)
 

@@ -1,12 +1,12 @@
 //! impacket: NTLM as its RPC tools and its SMB server have it, without a MIC, and SPNEGO without a signature.
 
 use watertight_auth::{
-    AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, Purpose, Security, Server, Target,
+    AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, Purpose, Server, Target,
 };
 use watertight_ledger::Ledger;
 
 use crate::peer::{Failed, Peer, hex, with_their_client, with_their_server};
-use crate::support::{PASSWORD, alice};
+use crate::support::{PASSWORD, alice, security};
 
 fn arguments<'a>(role: &'a str, mechanism: &'a str, password: &'a str) -> Vec<&'a str> {
     vec!["impacket", role, mechanism, "user=alice", "domain=DOM", password]
@@ -14,7 +14,7 @@ fn arguments<'a>(role: &'a str, mechanism: &'a str, password: &'a str) -> Vec<&'
 
 #[test]
 fn their_client_our_server() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     let password = format!("password={PASSWORD}");
     for (mechanism, word) in [(Mechanism::Ntlm, "ntlm"), (Mechanism::Negotiate, "negotiate")] {
         let mut peer = Peer::start(&arguments("client", word, &password));
@@ -34,7 +34,7 @@ fn their_client_our_server() {
 
 #[test]
 fn their_client_binds_to_the_channel() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     let password = format!("password={PASSWORD}");
     let ours = ChannelBindings::tls_server_end_point(b"a certificate");
     let bindings = format!("bindings={}", hex(ours.application_data()));
@@ -46,7 +46,7 @@ fn their_client_binds_to_the_channel() {
 
 #[test]
 fn our_client_their_server() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     let password = format!("password={PASSWORD}");
     let mut peer = Peer::start(&arguments("server", "ntlm", &password));
     let identity = Identity::password("DOM\\alice", PASSWORD);

@@ -1,12 +1,12 @@
 //! pyspnego: NTLM and SPNEGO as Windows does them, both ways.
 
 use watertight_auth::{
-    AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, Purpose, Security, Server, Target,
+    AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, Purpose, Server, Target,
 };
 use watertight_ledger::Ledger;
 
 use crate::peer::{Failed, Peer, hex, with_their_client, with_their_server};
-use crate::support::{PASSWORD, alice};
+use crate::support::{PASSWORD, alice, security};
 
 const BOTH: [(Mechanism, &str); 2] = [(Mechanism::Ntlm, "ntlm"), (Mechanism::Negotiate, "negotiate")];
 
@@ -26,7 +26,7 @@ fn start(role: &str, mechanism: &str, options: &[String]) -> Peer {
 
 #[test]
 fn their_client_our_server() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     for (mechanism, word) in BOTH {
         let mut peer = start("client", word, &options(PASSWORD));
         let mut server = Server::new(&security, mechanism, alice(), BindingPolicy::Ignore);
@@ -41,7 +41,7 @@ fn their_client_our_server() {
 
 #[test]
 fn our_client_their_server() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     for (mechanism, word) in BOTH {
         let mut peer = start("server", word, &options(PASSWORD));
         let identity = Identity::password("DOM\\alice", PASSWORD);
@@ -56,7 +56,7 @@ fn our_client_their_server() {
 
 #[test]
 fn a_wrong_password_both_ways() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     for (mechanism, word) in BOTH {
         let mut peer = start("client", word, &options("wrong"));
         let mut server = Server::new(&security, mechanism, alice(), BindingPolicy::Ignore);
@@ -67,13 +67,13 @@ fn a_wrong_password_both_ways() {
         let identity = Identity::password("DOM\\alice", PASSWORD);
         let mut client = Client::new(&security, mechanism, identity, target(), None, Purpose::SignIn);
         let outcome = with_their_server(&mut client, &mut peer);
-        assert!(matches!(outcome, Err(Failed::Theirs(_))), "{outcome:?}");
+        assert!(matches!(&outcome, Err(Failed::Theirs(why)) if !why.is_empty()), "{outcome:?}");
     }
 }
 
 #[test]
 fn channel_bindings_both_ways() {
-    let security = Security::new(&Ledger::new("test"));
+    let security = security(&Ledger::new("test"));
     let ours = ChannelBindings::tls_server_end_point(b"a certificate");
     let other = ChannelBindings::tls_server_end_point(b"another certificate");
     for (mechanism, word) in BOTH {

@@ -1,9 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use watertight_auth::{Accounts, AuthError, Client, NtHash, SecurityContext, Server, ServerNames};
+use watertight_auth::kerberos::{Realms, Tcp};
+use watertight_auth::{Accounts, AuthError, Client, NtHash, Security, SecurityContext, Server, ServerNames};
+use watertight_ledger::Ledger;
 
-/// One account: `alice`, in `DOM` or without a domain.
-pub struct Alice;
+/// One account: `alice`, in `DOM` or without a domain, with this password.
+pub struct Alice(pub &'static str);
 
 pub const PASSWORD: &str = "Pässw0rd!";
 
@@ -20,7 +23,7 @@ impl Accounts for Alice {
     fn nt_hash(&self, user: &str, domain: &str) -> Result<Option<NtHash>, AuthError> {
         let known = user.eq_ignore_ascii_case("alice")
             && ["DOM", "", "dom.test"].iter().any(|d| d.eq_ignore_ascii_case(domain));
-        Ok(known.then(|| NtHash::of_password(PASSWORD)))
+        Ok(known.then(|| NtHash::of_password(self.0)))
     }
 }
 
@@ -48,6 +51,12 @@ pub fn establish(client: &mut Client, server: &mut Server) -> Result<(Context, C
     panic!("the exchange does not end: {ours:?} {theirs:?}");
 }
 
+/// Without a KDC: no test asks the machine's own.
+pub fn security(ledger: &Ledger) -> Security {
+    let nowhere = Tcp::new(Realms::default(), Duration::ZERO);
+    Security::new(ledger).with_key_distribution(Arc::new(nowhere))
+}
+
 pub fn alice() -> Arc<dyn Accounts> {
-    Arc::new(Alice)
+    Arc::new(Alice(PASSWORD))
 }
