@@ -81,6 +81,14 @@ pub const TEST: &[Peer] = &[
         pip: &[],
     },
     Peer {
+        name: "Samba's gensec",
+        tests: &["peer_samba"],
+        probe: ("/usr/bin/python3", "--version"),
+        apt: &["python3-samba"],
+        modules: &["samba.gensec"],
+        pip: &[],
+    },
+    Peer {
         name: "MIT Kerberos",
         tests: &["peer_krb5"],
         probe: ("klist", "-V"),

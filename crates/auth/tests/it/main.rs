@@ -16,4 +16,6 @@ mod peer_krb5;
 #[cfg(test)]
 mod peer_pyspnego;
 #[cfg(test)]
+mod peer_samba;
+#[cfg(test)]
 mod support;

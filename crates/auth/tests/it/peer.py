@@ -1,6 +1,6 @@
 """One side of an exchange, by libraries that are not ours. Lines in, lines out, bytes in hexadecimal.
 
-peer.py pyspnego|impacket|gssapi client|server ntlm|negotiate|kerberos OPTION…
+peer.py pyspnego|impacket|gssapi|samba client|server ntlm|negotiate|kerberos OPTION…
 
 Options: user=…, password=…, domain=…, bindings=HEX, dce, host=….
 """
@@ -321,10 +321,64 @@ class Gssapi:
         return buffers[2].value
 
 
+class Samba:
+    """Samba's gensec, on the client's side: what smbtorture and rpcclient sign in with. Its Kerberos is Heimdal's."""
+
+    def __init__(self, role, mechanism, options):
+        from samba import credentials, gensec, param
+
+        settings = param.LoadParm()
+        settings.set("realm", "DOM.TEST")
+        settings.set("workgroup", "DOM")
+        who = credentials.Credentials()
+        who.guess(settings)
+        kerberos = credentials.DONT_USE_KERBEROS
+        if "user" in options:
+            who.set_username(options["user"])
+            who.set_password(options["password"])
+            who.set_domain(options["domain"])
+        elif "anonymous" in options:
+            who.set_anonymous()
+        if "realm" in options:
+            who.set_realm(options["realm"])
+            kerberos = credentials.MUST_USE_KERBEROS
+        who.set_kerberos_state(kerberos)
+        self.context = gensec.Security.start_client(
+            {"target_hostname": options.get("host", "mail1.dom.test"), "lp_ctx": settings}
+        )
+        self.context.set_credentials(who)
+        self.context.set_target_service("HTTP")
+        self.context.want_feature(gensec.FEATURE_SIGN)
+        self.context.want_feature(gensec.FEATURE_SEAL)
+        if "dce" in options:
+            self.context.want_feature(gensec.FEATURE_DCE_STYLE)
+        names = {"ntlm": "ntlmssp", "negotiate": "spnego", "kerberos": "gssapi_krb5"}
+        self.context.start_mech_by_name(names[mechanism])
+
+    def step(self, token):
+        done, token = self.context.update(token)
+        return token, done
+
+    def key(self):
+        return self.context.session_key()
+
+    def sign(self, data):
+        return self.context.sign_packet(data, data)
+
+    def verify(self, data, signature):
+        self.context.check_packet(data, data, signature)
+
+    def seal(self, data):
+        return self.context.wrap(data)
+
+    def unseal(self, data):
+        return self.context.unwrap(data)
+
+
 def main():
     library, role, mechanism = sys.argv[1:4]
     options = dict(argument.partition("=")[::2] for argument in sys.argv[4:])
-    peer = {"pyspnego": PySpnego, "impacket": Impacket, "gssapi": Gssapi}[library](role, mechanism, options)
+    peer = {"pyspnego": PySpnego, "impacket": Impacket, "gssapi": Gssapi, "samba": Samba}[library](role, mechanism, options)
     for line in sys.stdin:
         verb, *arguments = line.rstrip("\n").split(" ")
         arguments = [bytes.fromhex(argument) for argument in arguments]

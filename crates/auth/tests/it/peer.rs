@@ -13,8 +13,11 @@ pub struct Peer {
     output: BufReader<ChildStdout>,
 }
 
-/// The Python that `cargo xtask test` installed the libraries for.
-fn python() -> PathBuf {
+/// The Python that `cargo xtask test` installed the libraries for; Samba's is Debian's own.
+fn python(library: &str) -> PathBuf {
+    if library == "samba" {
+        return PathBuf::from("/usr/bin/python3");
+    }
     if let Some(path) = std::env::var_os("WATERTIGHT_PEER_PYTHON") {
         return path.into();
     }
@@ -29,7 +32,7 @@ impl Peer {
 
     /// The same with additions to its environment.
     pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let python = python();
+        let python = python(arguments.first().copied().unwrap_or_default());
         let mut child = Command::new(&python)
             .args(["-c", include_str!("peer.py")])
             .args(arguments)
