@@ -117,6 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn certificates_as_they_are_made() {
+        for (algorithm, len) in [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, 32),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, 48),
+            (&rcgen::PKCS_ED25519, 32),
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let certificate =
+                rcgen::CertificateParams::new(vec!["mail.test".into()]).unwrap().self_signed(&key).unwrap();
+            let bindings = ChannelBindings::tls_server_end_point(certificate.der());
+            assert_eq!(bindings.application_data().len(), 21 + len);
+        }
+    }
+
+    #[test]
     fn a_policy_is_kept() {
         let ours = ChannelBindings::from_application_data("x:1");
         let right = Some(ours.hash());

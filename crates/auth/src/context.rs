@@ -86,6 +86,11 @@ pub trait SecurityContext: Send {
     /// every message, so that room can be left for it.
     fn signature_len(&self, sealed: bool) -> usize;
 
+    /// Whether the signature of a fragment of DCE/RPC covers its header and its security trailer too, or its body
+    /// alone. `negotiated` says whether header signing was agreed on ([MS-RPCE] 3.3.1.5.2.2). Samba and impacket do
+    /// as this says.
+    fn covers_header(&self, negotiated: bool) -> bool;
+
     /// The signature of the parts, one after another.
     ///
     /// # Errors
@@ -98,8 +103,8 @@ pub trait SecurityContext: Send {
     /// [`AuthError::Altered`] when the signature is wrong; the context is of no use then.
     fn verify(&mut self, parts: &[&[u8]], signature: &[u8]) -> Result<(), AuthError>;
 
-    /// Encrypts `body` in place. The signature that it returns covers `header` and `trailer` too: with header signing
-    /// ([MS-RPCE] 3.3.1.5.2.2) these are the fragment's header and its security trailer, otherwise they are empty.
+    /// Encrypts `body` in place. The signature that it returns covers `header` and `trailer` too: the fragment's
+    /// header and its security trailer where [`SecurityContext::covers_header`] says so, otherwise nothing.
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] when there is no confidentiality; [`AuthError::Altered`] after a wrong signature.

@@ -4,6 +4,23 @@
 //! encrypts messages. They open no socket: HTTP carries the tokens in its headers, in base64, on the one connection
 //! that the context belongs to; DCE/RPC carries them in bind, bind_ack, alter_context and auth3.
 //!
+//! # HTTP
+//!
+//! [`http::Scheme`] reads and writes the headers. `NTLM` is [`Mechanism::Ntlm`], `Negotiate` is
+//! [`Mechanism::Negotiate`]; [`Purpose::SignIn`]. Over TLS both sides give the hash of the server's certificate
+//! ([`ChannelBindings::tls_server_end_point`]). A token of the server's last [`Step`] goes into the answer that lets
+//! the client in.
+//!
+//! # DCE/RPC
+//!
+//! [`Purpose::Rpc`]; authentication type 10 is [`Mechanism::Ntlm`], 9 [`Mechanism::Negotiate`], 16
+//! [`Mechanism::Kerberos`]. The client's first token is in its bind, the server's answer in the bind_ack. A [`Step`]
+//! with a token and without a context waits for an answer (alter_context); one with both goes as auth3 when the
+//! mechanism is NTLM, and as alter_context when it is Kerberos by itself (the third leg). Level connect uses the
+//! exchange only. Packet and integrity call `sign` and `verify`, privacy `seal` and `unseal`; the body is the stub with
+//! its padding, and [`SecurityContext::covers_header`] says whether header and trailer are signed with it.
+//! [`SecurityContext::signature_len`] is the auth_length.
+//!
 //! # Why not the `sspi` crate
 //!
 //! It was looked at (0.23.1) and left out. Its NTLM server compares clear-text passwords, where a store should hold

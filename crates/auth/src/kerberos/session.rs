@@ -192,6 +192,10 @@ impl SecurityContext for KerberosSession {
         }
     }
 
+    fn covers_header(&self, negotiated: bool) -> bool {
+        negotiated
+    }
+
     fn sign(&mut self, parts: &[&[u8]]) -> Result<Vec<u8>, AuthError> {
         self.ready(false)?;
         let by_acceptor = !self.keys.initiator;

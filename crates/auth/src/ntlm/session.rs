@@ -137,6 +137,11 @@ impl SecurityContext for NtlmSession {
         SIGNATURE_LEN
     }
 
+    /// Always, with extended session security.
+    fn covers_header(&self, _negotiated: bool) -> bool {
+        true
+    }
+
     fn sign(&mut self, parts: &[&[u8]]) -> Result<Vec<u8>, AuthError> {
         self.ready(Protection::INTEGRITY)?;
         Ok(self.outgoing.mac(parts)?.to_vec())

@@ -352,6 +352,8 @@ class Samba:
         self.context.want_feature(gensec.FEATURE_SEAL)
         if "dce" in options:
             self.context.want_feature(gensec.FEATURE_DCE_STYLE)
+        if "header" in options:
+            self.context.want_feature(gensec.FEATURE_SIGN_PKT_HEADER)
         names = {"ntlm": "ntlmssp", "negotiate": "spnego", "kerberos": "gssapi_krb5"}
         self.context.start_mech_by_name(names[mechanism])
 
@@ -367,6 +369,9 @@ class Samba:
 
     def verify(self, data, signature):
         self.context.check_packet(data, data, signature)
+
+    def sign3(self, head, body, tail):
+        return self.context.sign_packet(body, head + body + tail)
 
     def seal(self, data):
         return self.context.wrap(data)

@@ -42,6 +42,28 @@ fn their_client_our_server() {
     }
 }
 
+/// What a signature covers, by the peer's own choice.
+pub fn covered(context: &mut dyn SecurityContext, peer: &mut Peer, negotiated: bool) {
+    let signature = peer.bytes("sign3", &[b"head", b"body", b"tail"]).unwrap().remove(0);
+    if context.covers_header(negotiated) {
+        context.verify(&[b"head", b"body", b"tail"], &signature).unwrap();
+    } else {
+        context.verify(&[b"body"], &signature).unwrap();
+    }
+}
+
+#[test]
+fn ntlm_signs_headers_whether_that_was_agreed_or_not() {
+    let security = security(&Ledger::new("test"));
+    let password = format!("password={PASSWORD}");
+    for (option, negotiated) in [("plain", false), ("header", true)] {
+        let arguments = ["samba", "client", "ntlm", "user=alice", "domain=DOM", &password, "dce", option];
+        let mut peer = Peer::start(&arguments);
+        let mut context = sign_in(&security, Mechanism::Ntlm, alice(), &mut peer).unwrap();
+        covered(&mut *context, &mut peer, negotiated);
+    }
+}
+
 /// A server that lets everybody in.
 struct Everybody;
 
@@ -86,7 +108,7 @@ mod peer_krb5 {
         let environment: Vec<(&str, &str)> =
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         for (mechanism, word) in [(Mechanism::Kerberos, "kerberos"), (Mechanism::Negotiate, "negotiate")] {
-            for style in ["dce", "plain"] {
+            for style in ["dce", "plain", "header"] {
                 let password = format!("password={PASSWORD}");
                 let arguments =
                     ["samba", "client", word, style, "user=alice", "domain=DOM", &password, "realm=DOM.TEST"];
@@ -97,9 +119,10 @@ mod peer_krb5 {
                 assert_eq!(context.mechanism(), Mechanism::Kerberos);
                 assert_eq!(context.peer().name, "alice");
                 peer.talk(&mut *context);
-                if style == "plain" {
+                if style != "dce" {
                     peer.talk_wrapped(&mut *context);
                 }
+                covered(&mut *context, &mut peer, style == "header");
             }
         }
     }
