@@ -40,6 +40,9 @@ struct Third {
     context: KerberosSession,
 }
 
+/// How often those that may be forgotten are.
+const PURGE_EVERY: usize = 1024;
+
 /// The proofs of the last minutes: a hash of each, and when it may be forgotten.
 #[derive(Default)]
 pub(super) struct Seen(HashMap<[u8; 32], i64>);
@@ -47,7 +50,7 @@ pub(super) struct Seen(HashMap<[u8; 32], i64>);
 impl Seen {
     /// Whether a proof is a new one; it is not the next time.
     fn is_new(&mut self, proof: &[u8], now: i64) -> bool {
-        if self.0.len() >= SEEN_AT_MOST {
+        if self.0.len() >= SEEN_AT_MOST || self.0.len() % PURGE_EVERY == PURGE_EVERY - 1 {
             self.0.retain(|_, until| *until > now);
         }
         let hash = digest::digest(&digest::SHA256, proof);
@@ -179,5 +182,23 @@ impl Exchange for KerberosServer {
                 Ok(Step { token: None, done: Some(Box::new(third.context)) })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proofs_are_remembered_for_as_long_as_they_are_good() {
+        let mut seen = Seen::default();
+        assert!(seen.is_new(b"one", 0));
+        assert!(!seen.is_new(b"one", 1));
+        for n in 0..SEEN_AT_MOST {
+            seen.is_new(&n.to_be_bytes(), 0);
+        }
+        assert!(!seen.is_new(b"one more than fit", 2 * SKEW - 1));
+        assert!(seen.is_new(b"later", 2 * SKEW));
+        assert!(seen.0.len() < PURGE_EVERY);
     }
 }

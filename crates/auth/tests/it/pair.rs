@@ -1,6 +1,7 @@
 //! Our client and our server.
 
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use watertight_auth::{
     Accounts, AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, NtHash, Protection,
@@ -143,6 +144,47 @@ fn a_changed_proof_is_refused() {
     let mut server = fresh();
     let _ = server.step(&first).unwrap();
     assert!(matches!(server.step(&proof), Err(AuthError::Denied)));
+}
+
+/// A log that is kept.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn no_log_has_a_secret_at_any_level() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let security = security(&Ledger::new("test"));
+    for mechanism in BOTH {
+        for password in [PASSWORD, "another secret"] {
+            let who = ("DOM\\alice", password);
+            let _ = sign_in(&security, mechanism, who, None, BindingPolicy::Ignore, Purpose::Rpc);
+        }
+    }
+    let mut server = Server::new(&security, Mechanism::Ntlm, alice(), BindingPolicy::Ignore);
+    let _ = server.step(b"NTLMSSP\0 nonsense");
+    tracing::trace!("the end");
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("the end"));
+    for secret in [PASSWORD, "another secret", "NTLMSSP", "4e544c4d"] {
+        assert!(!text.contains(secret), "{text}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ import os
 import struct
 import sys
 import tempfile
+import traceback
 
 NTLM_OID = "1.3.6.1.4.1.311.2.2.10"
 
@@ -390,6 +391,7 @@ def main():
         try:
             result = getattr(peer, verb)(*arguments)
         except Exception as error:  # Whatever it is, the other side must hear of it.
+            traceback.print_exc()
             text = "%s: %s" % (type(error).__name__, error)
             print("error", text.replace("\n", " "), flush=True)
             continue

@@ -1,13 +1,16 @@
 //! MIT Kerberos: its KDC for us, its library on the other side.
 
+use std::sync::Arc;
+
 use watertight_auth::{
-    AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, Purpose, Security, Server, Target,
+    Accounts, AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, NtHash, Purpose,
+    Security, Server, ServerNames, Target,
 };
 use watertight_ledger::Ledger;
 
 use crate::kdc::Kdc;
 use crate::peer::{Failed, Peer, hex, with_their_client, with_their_server};
-use crate::support::{PASSWORD, establish};
+use crate::support::{Alice, PASSWORD, establish};
 
 const BOTH: [(Mechanism, &str); 2] = [(Mechanism::Kerberos, "kerberos"), (Mechanism::Negotiate, "negotiate")];
 const PURPOSES: [Purpose; 3] = [Purpose::SignIn, Purpose::Messages, Purpose::Rpc];
@@ -104,6 +107,35 @@ fn negotiate_finds_ntlm() {
         assert_eq!((ours.mechanism(), theirs.mechanism()), (Mechanism::Ntlm, Mechanism::Ntlm));
         let signature = ours.sign(&[b"text"]).unwrap();
         theirs.verify(&[b"text"], &signature).unwrap();
+    }
+}
+
+/// The same with a client that is not ours: the list of mechanisms must be signed then, both ways. (pyspnego's server
+/// gives the ticket of the optimistic token to its NTLM, so that the reverse cannot be tried with it.)
+#[test]
+fn negotiate_finds_ntlm_with_pyspnego() {
+    let kdc = Kdc::start();
+    let security = kdc.security(&Ledger::new("test"));
+    let password = format!("password={PASSWORD}");
+    // It has a ticket and prefers Kerberos; our server has no keytab.
+    let mut peer = start(&kdc, "pyspnego", "client", "negotiate", &["user=alice@DOM.TEST", &password]);
+    let mut server = Server::new(&security, Mechanism::Negotiate, Arc::new(AnyDomain), BindingPolicy::Ignore);
+    let mut context = with_their_client(&mut server, &mut peer).unwrap();
+    assert_eq!(context.mechanism(), Mechanism::Ntlm);
+    peer.talk(&mut *context);
+    peer.talk_wrapped(&mut *context);
+}
+
+/// Accounts of NTLM whose users may write their principal name.
+struct AnyDomain;
+
+impl Accounts for AnyDomain {
+    fn names(&self) -> ServerNames {
+        Alice(PASSWORD).names()
+    }
+
+    fn nt_hash(&self, _user: &str, _domain: &str) -> Result<Option<NtHash>, AuthError> {
+        Ok(Some(NtHash::of_password(PASSWORD)))
     }
 }
 
