@@ -492,8 +492,10 @@ pub(crate) struct EtypeInfo {
     pub(crate) iterations: u32,
 }
 
-/// PBKDF2 of more rounds than this is a trap — RFC 3962 4 wants 4096.
+/// PBKDF2 of more rounds than this, or of fewer, is a trap: the answer that asks for them is nobody's yet. RFC 3962 4
+/// wants 4096.
 const ITERATIONS_AT_MOST: u32 = 1_000_000;
+const ITERATIONS_AT_LEAST: u32 = 1000;
 const ITERATIONS: u32 = 4096;
 
 /// The first entry of an ETYPE-INFO2 with a cipher of ours.
@@ -517,7 +519,7 @@ pub(crate) fn read_etype_info(bytes: &[u8]) -> Read<Option<EtypeInfo>> {
             None => ITERATIONS,
         };
         if let Some(etype) = Etype::from_number(etype) {
-            if iterations == 0 || iterations > ITERATIONS_AT_MOST {
+            if !(ITERATIONS_AT_LEAST..=ITERATIONS_AT_MOST).contains(&iterations) {
                 return Err(list.invalid("s2kparams", iterations.into()));
             }
             return Ok(Some(EtypeInfo { etype, salt, iterations }));

@@ -60,6 +60,8 @@ fn candidates(request: &Request) -> Result<(Vec<u8>, Candidates), AuthError> {
                 first = step.token;
                 all.push_back((KERBEROS, exchange));
             }
+            // A password that one mechanism refuses is not tried with the next: that would count as two failures.
+            Err(error @ AuthError::Kdc { code: 18 | 23 | 24, .. }) => return Err(error),
             Err(error) => {
                 tracing::debug!(%error, "no Kerberos");
                 why = Some(error);

@@ -18,4 +18,6 @@ mod peer_pyspnego;
 #[cfg(test)]
 mod peer_samba;
 #[cfg(test)]
+mod peer_samba_ad;
+#[cfg(test)]
 mod support;

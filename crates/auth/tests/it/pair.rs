@@ -1,13 +1,15 @@
 //! Our client and our server.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use watertight_auth::{
-    Accounts, AuthError, BindingPolicy, ChannelBindings, Client, Identity, Mechanism, NtHash, Protection,
-    Purpose, Security, Server, ServerNames, Target,
+    Accounts, AuthError, BindingPolicy, ChannelBindings, Client, Environment, Identity, Mechanism, NtHash,
+    Protection, Purpose, Security, Server, ServerNames, System, Target,
 };
 use watertight_ledger::Ledger;
+use watertight_wire::FileTime;
 
 use crate::support::{Alice, Context, PASSWORD, alice, establish, security};
 
@@ -74,6 +76,35 @@ fn who_is_wrong_is_refused() {
             assert!(matches!(outcome, Err(AuthError::Denied)), "{who:?} {outcome:?}");
         }
     }
+}
+
+/// Random numbers of the machine, counted.
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+impl Environment for Counted {
+    fn now(&self) -> FileTime {
+        System.now()
+    }
+
+    fn random(&self, buffer: &mut [u8]) -> Result<(), AuthError> {
+        self.0.fetch_add(buffer.len(), Ordering::Relaxed);
+        System.random(buffer)
+    }
+}
+
+/// The way of a refusal says nothing of whether there is such an account: it draws as many random numbers, which is
+/// as near as a test comes to its time.
+#[test]
+fn an_unknown_account_goes_the_way_of_a_wrong_password() {
+    let drawn = |who| {
+        let counted = Arc::new(Counted::default());
+        let security = Security::with_environment(&Ledger::new("test"), counted.clone());
+        let outcome = sign_in(&security, Mechanism::Ntlm, who, None, BindingPolicy::Ignore, Purpose::Rpc);
+        assert!(matches!(outcome, Err(AuthError::Denied)));
+        counted.0.load(Ordering::Relaxed)
+    };
+    assert_eq!(drawn(("DOM\\alice", "wrong")), drawn(("DOM\\bob00", "wrong")));
 }
 
 #[test]
