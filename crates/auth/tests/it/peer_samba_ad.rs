@@ -148,25 +148,13 @@ impl Ldap {
         let signature = context.seal(&[], &mut body, &[]).unwrap();
         let len = u32::try_from(signature.len() + body.len()).unwrap();
         self.0.write_all(&[&len.to_be_bytes()[..], &signature, &body].concat()).unwrap();
-        // The entry, and the end of the list.
-        let mut all = Vec::new();
-        for tag in [0x64, 0x65] {
-            if all.is_empty() {
-                all = self.unsealed(context);
-            }
-            let (_, message, rest) = element(&all);
-            let (_, _, operation) = element(message);
-            assert_eq!(operation[0], tag);
-            if tag == 0x64 {
-                let text = String::from_utf8_lossy(operation).into_owned();
-                all = rest.to_vec();
-                if all.is_empty() {
-                    all = self.unsealed(context);
-                }
-                return text;
-            }
+        let all = self.unsealed(context);
+        let (_, entry, rest) = element(&all);
+        // The end of the list comes with the entry, or behind it.
+        if rest.is_empty() {
+            self.unsealed(context);
         }
-        unreachable!()
+        String::from_utf8_lossy(entry).into_owned()
     }
 
     fn unsealed(&mut self, context: &mut dyn SecurityContext) -> Vec<u8> {
