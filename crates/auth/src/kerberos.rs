@@ -10,6 +10,7 @@ mod client;
 mod config;
 mod crypto;
 mod kdc;
+mod kdc_message;
 mod keytab;
 mod message;
 mod samples;

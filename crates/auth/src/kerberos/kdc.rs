@@ -9,9 +9,11 @@ use watertight_wire::FileTime;
 use super::cache::Credential;
 use super::config::Realms;
 use super::crypto::{Etype, Key};
+use super::kdc_message::{
+    EtypeInfo, KdcRep, KdcRepPart, KdcReq, kdc_req_body, pa_enc_timestamp, read_etype_info, read_padata,
+};
 use super::message::{
-    ApReq, Authenticator, Encrypted, EtypeInfo, KdcRep, KdcRepPart, KdcReq, KrbError, NT_ENTERPRISE,
-    NT_PRINCIPAL, NT_SRV_INST, Name, kdc_req_body, pa_enc_timestamp, read_etype_info, read_padata,
+    ApReq, Authenticator, Encrypted, KrbError, NT_ENTERPRISE, NT_PRINCIPAL, NT_SRV_INST, Name,
 };
 use crate::AuthError;
 use crate::environment::Environment;

@@ -1,10 +1,10 @@
 //! A message of each kind, made here, for the tests of the readers and for the fuzz oracle.
 
 use super::crypto::{Etype, Key};
+use super::kdc_message::{KdcRep, KdcRepPart, padata, read_etype_info, read_padata};
 use super::message::{
-    ApRepPart, ApReq, Authenticator, Encrypted, KdcRep, KdcRepPart, KrbError, NT_PRINCIPAL, NT_SRV_INST,
-    Name, Ticket, TicketPart, ap_rep, field, flags, integer, key, octets, padata, read_ap_rep,
-    read_etype_info, read_padata, sequence, text, time,
+    ApRepPart, ApReq, Authenticator, Encrypted, KrbError, NT_PRINCIPAL, NT_SRV_INST, Name, Ticket,
+    TicketPart, ap_rep, field, flags, integer, key, octets, read_ap_rep, sequence, text, time,
 };
 use crate::der::{application, tagged};
 
