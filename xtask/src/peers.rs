@@ -81,6 +81,14 @@ pub const TEST: &[Peer] = &[
         pip: &[],
     },
     Peer {
+        name: "Apache",
+        tests: &["peer_apache"],
+        probe: ("/usr/sbin/apache2", "-v"),
+        apt: &["apache2", "libapache2-mod-auth-gssapi"],
+        modules: &[],
+        pip: &[],
+    },
+    Peer {
         name: "Samba's gensec",
         tests: &["peer_samba"],
         probe: ("/usr/bin/python3", "--version"),

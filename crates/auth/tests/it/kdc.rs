@@ -87,7 +87,12 @@ impl Kdc {
     }
 
     pub fn cache(&self) -> PathBuf {
-        self.folder.path().join("cache")
+        self.path("cache")
+    }
+
+    /// A file of its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Our side, with this KDC.

@@ -8,6 +8,8 @@ mod pair;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod peer_apache;
+#[cfg(test)]
 mod peer_curl;
 #[cfg(test)]
 mod peer_impacket;
