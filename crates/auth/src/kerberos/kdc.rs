@@ -8,7 +8,7 @@ use watertight_wire::FileTime;
 
 use super::cache::Credential;
 use super::config::Realms;
-use super::crypto::{Etype, Key};
+use super::crypto::Key;
 use super::kdc_message::{
     EtypeInfo, KdcRep, KdcRepPart, KdcReq, kdc_req_body, pa_enc_timestamp, read_etype_info, read_padata,
 };
@@ -264,8 +264,7 @@ fn etype_info(padata: &[(i32, Vec<u8>)]) -> Result<Option<EtypeInfo>, AuthError>
 /// Without a salt of the KDC's, it is the realm and the name — RFC 4120 4.
 fn password_key(info: &EtypeInfo, password: &str, realm: &str, client: &Name) -> Result<Key, AuthError> {
     let salt = info.salt.clone().unwrap_or_else(|| format!("{realm}{}", client.parts.concat()).into_bytes());
-    let etype: Etype = info.etype;
-    Key::of_password(etype, password, &salt, info.iterations)
+    Key::of_password(info.etype, password, &salt, info.iterations)
 }
 
 /// The errors that people see — RFC 4120 7.5.9, with what to do about them.
@@ -287,7 +286,6 @@ pub(super) fn refused(error: &KrbError) -> AuthError {
         68 => "KDC_ERR_WRONG_REALM: the user belongs to another realm",
         _ => "an error",
     };
-    let _ = error.time;
     let text = error.text.trim_end_matches('\0');
     let name = if text.is_empty() { name.to_owned() } else { format!("{name}; {text}") };
     AuthError::Kdc { code: error.code, name }

@@ -99,7 +99,6 @@ pub(crate) struct ApRepPart {
 /// KRB-ERROR — 5.9.1
 pub(crate) struct KrbError {
     pub(crate) code: i32,
-    pub(crate) time: i64,
     pub(crate) text: String,
     pub(crate) data: Vec<u8>,
 }
@@ -340,7 +339,7 @@ impl KrbError {
         let mut fields = message(bytes, "KRB-ERROR", 30, 0)?;
         fields.optional(context(2), "ctime")?;
         fields.optional(context(3), "cusec")?;
-        let time = read_time(&mut fields.nested(context(4), "stime")?, "stime")?;
+        fields.nested(context(4), "stime")?;
         fields.nested(context(5), "susec")?;
         let code = read_i32(&mut fields.nested(context(6), "error-code")?, "error-code")?;
         fields.optional(context(7), "crealm")?;
@@ -355,7 +354,7 @@ impl KrbError {
             Some(mut data) => data.value(der::OCTET_STRING, "e-data")?.to_vec(),
             None => Vec::new(),
         };
-        Ok(Self { code, time, text, data })
+        Ok(Self { code, text, data })
     }
 }
 
