@@ -3,7 +3,7 @@
 //! A test that needs one has the peer's word in its path (`peer_python::…`). When the peer is not there, those tests
 //! are left out by name, and the run says so at its end; under `CI=true` it fails.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -22,16 +22,6 @@ pub struct Peer {
     apt: &'static [&'static str],
     /// Python modules that it must have.
     modules: &'static [&'static str],
-    /// Packages from PyPI, in an environment of their own: `target/peers`, where the tests find its Python.
-    pip: &'static [&'static str],
-}
-
-/// Where Python's packages are installed.
-fn environment() -> PathBuf {
-    run::root().join("target/peers")
-}
-
-/// What `cargo xtask test` wants: Python judges mail, Maildirs and our server; ndrdump and impacket judge our RPC.
     /// Packages of PyPI, in a virtual environment of ours; its Python must have the modules then.
     pip: &'static [&'static str],
 }
@@ -39,8 +29,8 @@ fn environment() -> PathBuf {
 /// The virtual environment of the peers that come from PyPI; tests look for its Python here too.
 const ENVIRONMENT: &str = "target/peers";
 
-/// What `cargo xtask test` wants: Python judges mail, Maildirs and our server; pyspnego, impacket and MIT Kerberos
-/// are the other side of our sign-in.
+/// What `cargo xtask test` wants: Python judges mail, Maildirs and our server; ndrdump and impacket judge our
+/// RPC; pyspnego, impacket and MIT Kerberos are the other side of our sign-in.
 pub const TEST: &[Peer] = &[
     Peer {
         name: "python3",
@@ -57,6 +47,8 @@ pub const TEST: &[Peer] = &[
         apt: &["samba-testsuite"],
         modules: &[],
         pip: &[],
+    },
+    Peer {
         name: "pyspnego",
         tests: &["peer_pyspnego"],
         probe: ("python3", "--version"),
@@ -156,10 +148,6 @@ impl Peer {
     /// Whether it can be used.
     pub fn present(&self) -> bool {
         let (program, argument) = self.probe;
-        let own = environment().join("bin/python").display().to_string();
-        let python = if self.pip.is_empty() { program } else { own.as_str() };
-        run::answers(program, &[argument])
-            && self.modules.iter().all(|module| run::answers(python, &["-c", &format!("import {module}")]))
         let python = if self.pip.is_empty() {
             program.to_owned()
         } else {
@@ -177,23 +165,11 @@ pub fn install(peers: &'static [Peer], may_install: bool) -> Vec<&'static Peer> 
         return missing;
     }
     let names = missing.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
-    if !may_install {
-        println!("peers: {names} not found");
+    if !may_install || !root_on_debian() {
+        println!("peers: {names} not found, and only root on Debian installs them");
         return missing;
     }
     println!("peers: installing {names}");
-    // Packages of PyPI need nobody's permission; those of Debian need root.
-    if let Err(error) = pip(&missing) {
-        println!("peers: {error:#}");
-    }
-    let missing: Vec<&Peer> = missing.into_iter().filter(|peer| !peer.present()).collect();
-    if missing.is_empty() {
-        return missing;
-    }
-    if !root_on_debian() {
-        println!("peers: only root on Debian installs the rest");
-        return missing;
-    }
     if let Err(error) = apt(&missing).and_then(|()| pip(&missing)) {
         println!("peers: {error:#}");
     }
@@ -207,10 +183,6 @@ pub fn report(missing: &[&Peer]) -> Result<()> {
         println!("\n!!! NOT RUN: every check by {} ({tests}): it is not installed.", peer.name);
         println!("!!! Debian: apt-get install {}", peer.apt.join(" "));
         if !peer.pip.is_empty() {
-            println!(
-                "!!! PyPI: python3 -m venv target/peers && target/peers/bin/pip install {}",
-                peer.pip.join(" ")
-            );
             let pip = peer.pip.join(" ");
             println!("!!! PyPI: python3 -m venv {ENVIRONMENT} && {ENVIRONMENT}/bin/pip install {pip}");
         }
@@ -219,19 +191,6 @@ pub fn report(missing: &[&Peer]) -> Result<()> {
         bail!("peer checks did not run, which CI does not accept");
     }
     Ok(())
-}
-
-fn pip(missing: &[&Peer]) -> Result<()> {
-    let packages: Vec<_> = missing.iter().flat_map(|peer| peer.pip).collect();
-    if packages.is_empty() {
-        return Ok(());
-    }
-    let python = environment().join("bin/python");
-    if !run::answers(&python.display().to_string(), &["-m", "pip", "--version"]) {
-        run::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment()))?;
-    }
-    let options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    run::run(Command::new(python).args(options).args(packages))
 }
 
 fn apt(missing: &[&Peer]) -> Result<()> {
