@@ -26,13 +26,15 @@ pub struct Mailbox {
     reached: bool,
     /// Failures since something last went well.
     failures: u32,
+    /// Sessions that were made so far.
+    sessions: u64,
 }
 
 impl Mailbox {
     /// Opens nothing yet.
     #[must_use]
     pub fn new(connector: Connector, dn: impl Into<String>) -> Self {
-        Self { connector, dn: dn.into(), open: None, reached: false, failures: 0 }
+        Self { connector, dn: dn.into(), open: None, reached: false, failures: 0, sessions: 0 }
     }
 
     /// The logon, made if there is none.
@@ -45,6 +47,7 @@ impl Mailbox {
                 Ok(open) => {
                     self.open = Some(open);
                     self.reached = true;
+                    self.sessions = self.sessions.saturating_add(1);
                 }
                 Err(error) if self.reached => self.again(error).await?,
                 Err(error) => return Err(error),
@@ -60,6 +63,13 @@ impl Mailbox {
     #[must_use]
     pub fn session(&self) -> Option<&Session> {
         self.open.as_ref().map(|(session, _)| session)
+    }
+
+    /// How many sessions were made so far. What belongs to a session (subscriptions) is to be made again when this
+    /// number has changed.
+    #[must_use]
+    pub const fn sessions(&self) -> u64 {
+        self.sessions
     }
 
     /// What to do after an error: when a new session may help, the old one is let go, some time passes, and

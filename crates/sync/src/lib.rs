@@ -61,7 +61,7 @@ pub use progress::{Progress, Silent};
 pub use replica::{FolderKey, Options, Replica, SyncFolder};
 pub use report::{LeftOut, Report, Tally};
 pub use spool::Spool;
-pub use synchronizer::{Config, Synchronizer};
+pub use synchronizer::{Config, Scope, Synchronizer};
 pub use watertight_mapi::GlobalId;
 
 /// The directory of the root that holds what is not mail.

@@ -247,6 +247,13 @@ impl Replica {
         Ok(out)
     }
 
+    /// Whether messages or folders wait for the end of the run to be moved or removed.
+    pub(crate) fn anything_doomed(&self) -> SyncResult<bool> {
+        self.transaction("cannot read it", false, |tx| {
+            Ok(!tx.doomed_counts()?.is_empty() || tx.folders()?.iter().any(|row| row.doomed))
+        })
+    }
+
     /// Where every folder that the server has belongs; worked out once for each hierarchy.
     pub(crate) fn layout(&self) -> SyncResult<Arc<Layout>> {
         if let Some(layout) = &self.shared().layout {

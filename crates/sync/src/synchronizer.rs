@@ -3,14 +3,14 @@
 mod folder;
 pub(crate) mod glob;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::task::JoinSet;
-use watertight_mapi_client::{Connector, Logon, Mailbox, SpecialFolder};
+use watertight_mapi_client::{Connector, Logon, Mailbox, SpecialFolder, Traffic};
 
 use crate::{
     GlobalId, HierarchyChanges, LeftOut, Options, Replica, Report, SyncError, SyncFolder, SyncResult,
@@ -31,7 +31,27 @@ pub struct Config {
     pub options: Options,
 }
 
+/// Which folders a run looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All that [`Config::folder`] lets through.
+    Everything,
+    /// Of those the ones named here, and the ones that are new. When something left one of them the others are looked
+    /// at too: it may have gone there, and a message that exists on the server is never absent from the tree.
+    Folders(BTreeSet<GlobalId>),
+}
+
+impl Scope {
+    fn names(&self, folder: &SyncFolder) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Folders(named) => !folder.known || named.contains(&folder.fid),
+        }
+    }
+}
+
 /// One-way synchronization of a mailbox into a Maildir; the server wins.
+#[derive(Clone)]
 pub struct Synchronizer {
     connector: Connector,
     user_dn: String,
@@ -56,37 +76,73 @@ impl Synchronizer {
     /// [`SyncError::Server`] when the server cannot be reached, does not accept the user or breaks the protocol;
     /// those of the Maildir and its state. Single messages and folders that fail are in [`Report::left_out`].
     pub async fn run(&self) -> SyncResult<Report> {
-        let began = Instant::now();
-        let before = self.connector.traffic();
-        let (maildir, options) = (self.config.maildir.clone(), self.config.options.clone());
-        // Nothing is made on disk for a server that lets nobody in.
-        let ours = self.config.maildir.clone();
-        blocking(move || Replica::claim(&ours)).await?;
-        let mut leader = Mailbox::new(self.connector.clone(), self.user_dn.clone());
-        leader.logon().await?;
-        let replica = match blocking(move || Replica::open(&maildir, options)).await {
-            Ok(replica) => replica,
+        let (began, before) = (Instant::now(), self.connector.traffic());
+        let mut leader = self.mailbox();
+        let (replica, result) = match self.drive(&mut leader, &Scope::Everything).await {
+            Ok(driven) => driven,
             Err(e) => {
                 let _ = leader.disconnect().await;
                 return Err(e);
             }
         };
-        let result = self.with(&replica, &mut leader).await;
         // The first error is the one that matters.
         let _ = leader.disconnect().await;
+        self.end(&replica, result, began, before).await
+    }
+
+    /// The mailbox, for [`Synchronizer::run_on`]; nothing is opened yet.
+    #[must_use]
+    pub fn mailbox(&self) -> Mailbox {
+        Mailbox::new(self.connector.clone(), self.user_dn.clone())
+    }
+
+    /// Synchronizes once over a session that lives on: the first session context is the given one.
+    ///
+    /// # Errors
+    /// As [`Synchronizer::run`].
+    pub async fn run_on(&self, mailbox: &mut Mailbox, scope: &Scope) -> SyncResult<Report> {
+        let (began, before) = (Instant::now(), self.connector.traffic());
+        let (replica, result) = self.drive(mailbox, scope).await?;
+        self.end(&replica, result, began, before).await
+    }
+
+    /// Everything that needs the server.
+    async fn drive(
+        &self,
+        leader: &mut Mailbox,
+        scope: &Scope,
+    ) -> SyncResult<(Arc<Replica>, SyncResult<Reached>)> {
+        let (maildir, options) = (self.config.maildir.clone(), self.config.options.clone());
+        // Nothing is made on disk for a server that lets nobody in.
+        let ours = self.config.maildir.clone();
+        blocking(move || Replica::claim(&ours)).await?;
+        leader.logon().await?;
+        let replica = blocking(move || Replica::open(&maildir, options)).await?;
+        let result = self.with(&replica, leader, scope).await;
+        Ok((replica, result))
+    }
+
+    /// What is left to do without the server.
+    async fn end(
+        &self,
+        replica: &Arc<Replica>,
+        result: SyncResult<Reached>,
+        began: Instant,
+        before: Traffic,
+    ) -> SyncResult<Report> {
         let folders = match result {
             Ok(folders) => folders,
             Err(e) => {
                 // When only the server failed, state and tree agree also now; what the server deleted waits for a run
                 // that reaches everything.
                 if matches!(e, SyncError::Server(_)) {
-                    let ending = Arc::clone(&replica);
+                    let ending = Arc::clone(replica);
                     let _ = blocking(move || ending.finish(false)).await;
                 }
                 return Err(e);
             }
         };
-        let ending = Arc::clone(&replica);
+        let ending = Arc::clone(replica);
         blocking(move || ending.finish(folders.complete)).await?;
         let after = self.connector.traffic();
         Ok(Report {
@@ -101,7 +157,7 @@ impl Synchronizer {
         })
     }
 
-    async fn with(&self, replica: &Arc<Replica>, leader: &mut Mailbox) -> SyncResult<Reached> {
+    async fn with(&self, replica: &Arc<Replica>, leader: &mut Mailbox, scope: &Scope) -> SyncResult<Reached> {
         self.hierarchy(replica, leader).await?;
         let all = replica.folders()?;
         let wanted = |f: &SyncFolder| self.config.folder.as_deref().is_none_or(|g| glob::folder(g, &f.path));
@@ -112,13 +168,32 @@ impl Synchronizer {
         }
         let (mail, other): (Vec<_>, Vec<_>) =
             all.into_iter().filter(wanted).partition(|f| holds_mail(&f.class));
+        let (named, rest): (Vec<_>, Vec<_>) = mail.into_iter().partition(|f| scope.names(f));
+        let mut reached = self.folders(replica, leader, named).await?;
+        if !rest.is_empty() && replica.anything_doomed()? {
+            let more = self.folders(replica, leader, rest).await?;
+            reached.count = reached.count.saturating_add(more.count);
+            reached.complete &= more.complete;
+        }
+        if !other.is_empty() && *scope == Scope::Everything {
+            folder::count(replica, leader, other).await?;
+        }
+        Ok(reached)
+    }
+
+    /// Synchronizes folders, over as many session contexts as are allowed and help.
+    async fn folders(
+        &self,
+        replica: &Arc<Replica>,
+        leader: &mut Mailbox,
+        mail: Vec<SyncFolder>,
+    ) -> SyncResult<Reached> {
         let count = watertight_wire::to_u64(mail.len());
         let work = Arc::new(Work::new(Arc::clone(replica), mail));
         let helpers = self.config.connections.clamp(1, 16).min(work.batches()).saturating_sub(1);
         let mut tasks = JoinSet::new();
         for _ in 0..helpers {
-            let (work, mut mailbox) =
-                (Arc::clone(&work), Mailbox::new(self.connector.clone(), self.user_dn.clone()));
+            let (work, mut mailbox) = (Arc::clone(&work), self.mailbox());
             tasks.spawn(async move {
                 let result = work.run(&mut mailbox).await;
                 let _ = mailbox.disconnect().await;
@@ -137,9 +212,6 @@ impl Synchronizer {
             result = result.and(ended);
         }
         result?;
-        if !other.is_empty() {
-            folder::count(replica, leader, other).await?;
-        }
         Ok(Reached { count, complete: work.complete.load(Ordering::Acquire) })
     }
 
