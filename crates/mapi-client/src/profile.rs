@@ -6,9 +6,10 @@
 //! default = "work"
 //!
 //! [profile.work]
+//! address = "anna@example.org"
 //! server = "https://mail.example.org/mapi/emsmdb/"
-//! user = "anna@example.org"
 //! password_file = "~/.config/watertight/work.password"
+//! maildir = "~/Mail/work"
 //! ```
 
 mod file;
@@ -27,31 +28,67 @@ use file::Stamp;
 /// The longest name of a profile, as MAPILogonEx has it.
 const LONGEST_NAME: usize = 64;
 
-/// A mailbox and the way to it. What is missing may be asked for.
+/// A mailbox, the way to it, and what is done with it. What is missing may be asked for.
+///
+/// Paths are absolute as far as the file's own path is; empty texts count as missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Profile {
+    /// The mail address, by which Autodiscover knows the mailbox.
+    pub address: Option<String>,
     /// The URL of the mailbox endpoint, or of the server alone.
     pub server: Option<String>,
-    /// The user's name.
+    /// The user's name, where it is not the address.
     pub user: Option<String>,
     /// The user's legacy DN; without it, Autodiscover on the server is asked.
     pub user_dn: Option<String>,
     /// A file with certificates of authorities that are trusted besides the system's.
     pub tls_ca: Option<PathBuf>,
-    /// Where the password is.
+    /// Where the password or the token is.
     pub secret: Option<Secret>,
+    /// How the user signs in (`sign_in`).
+    pub sign_in: Option<String>,
+    /// Where the mail goes.
+    pub maildir: Option<PathBuf>,
+    /// Whose mailbox it is, where it is not the user's own: an address, a name or a DN.
+    pub mailbox: Option<String>,
+    /// Whether it is the public folders.
+    pub public_folders: bool,
+    /// Whether it is the archive of the mailbox.
+    pub archive: bool,
+    /// Only folders whose path matches.
+    pub folder: Option<String>,
+    /// No folders whose path matches one of these.
+    pub exclude: Vec<String>,
+    /// What becomes of messages that the server deletes.
+    pub mode: Option<String>,
+    /// Only messages that were delivered since this day.
+    pub since: Option<String>,
+    /// What runs after new mail came.
+    pub on_new: Option<ShellCommand>,
+    /// What runs after anything changed.
+    pub on_change: Option<ShellCommand>,
+    /// What runs after an error.
+    pub on_error: Option<ShellCommand>,
 }
 
-/// Where a password is. A command does not show: people write passwords into them.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a password or a token is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Secret {
-    /// On the first line of this file, which nobody else may read or write.
+    /// The password is on the first line of this file, which nobody else may read or write (`password_file`).
     File(PathBuf),
-    /// On the first line that this shell command prints.
-    Command(String),
+    /// The password is on the first line that this command prints (`password_command`).
+    Command(ShellCommand),
+    /// The password is in the keyring of the user's session (`password_keyring = true`).
+    Keyring,
+    /// A bearer token is on the first line that this command prints (`token_command`).
+    TokenCommand(ShellCommand),
 }
+
+/// A command for `/bin/sh -c`. It does not show: people write passwords into them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShellCommand(String);
 
 /// The profiles that there are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,6 +113,25 @@ impl Profile {
     #[must_use]
     pub fn new(server: impl Into<String>, user: impl Into<String>) -> Self {
         Self { server: Some(server.into()), user: Some(user.into()), ..Self::default() }
+    }
+
+    /// The name to sign in with: the user's, else the address.
+    #[must_use]
+    pub fn login_name(&self) -> Option<&str> {
+        self.user.as_deref().or(self.address.as_deref())
+    }
+}
+
+impl ShellCommand {
+    /// That command.
+    pub fn new(command: impl Into<String>) -> Self {
+        Self(command.into())
+    }
+
+    /// Its text, which belongs into no log.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -170,12 +226,9 @@ impl Profiles {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ShellCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            Self::Command(_) => f.write_str("Command"),
-        }
+        f.write_str("ShellCommand")
     }
 }
 

@@ -124,7 +124,7 @@ impl Request<'_> {
     }
 
     async fn user(&self, name: &str, profile: &mut Profile) -> Result<String, MapiError> {
-        let known = profile.user.take();
+        let known = profile.login_name().map(str::to_owned);
         let question = Question::User { profile: name, known: known.as_deref() };
         self.have(name, known.clone(), question, "user").await
     }
@@ -168,7 +168,10 @@ impl Request<'_> {
             Some(secret @ Secret::File(_)) => {
                 return Ok(Password { text: secret.read().await?, known_as: None, typed: false });
             }
-            Some(Secret::Command(command)) => format!("command {command}"),
+            Some(Secret::Command(command)) => format!("command {}", command.as_str()),
+            Some(secret @ (Secret::Keyring | Secret::TokenCommand(_))) => {
+                return Ok(Password { text: secret.read().await?, known_as: None, typed: false });
+            }
             None => format!("typed {user} {endpoint}"),
         };
         if let Some(text) = self.mapi.known_secret(&known_as) {

@@ -12,7 +12,7 @@ use toml::Spanned;
 use watertight_mapi::MapiCode;
 use zeroize::Zeroizing;
 
-use super::{Profile, ProfileSet, Secret};
+use super::{Profile, ProfileSet, Secret, ShellCommand};
 use crate::mapi::error::MapiError;
 
 /// No file with profiles or a password is longer.
@@ -31,12 +31,119 @@ struct Document {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    address: Option<Spanned<String>>,
     server: Option<String>,
     user: Option<String>,
     user_dn: Option<String>,
     tls_ca: Option<String>,
     password_file: Option<String>,
     password_command: Option<String>,
+    password_keyring: Option<bool>,
+    token_command: Option<String>,
+    sign_in: Option<String>,
+    maildir: Option<String>,
+    mailbox: Option<String>,
+    public_folders: Option<Spanned<bool>>,
+    archive: Option<Spanned<bool>>,
+    folder: Option<String>,
+    #[serde(default)]
+    exclude: OneOrMore,
+    mode: Option<String>,
+    since: Option<String>,
+    on_new: Option<String>,
+    on_change: Option<String>,
+    on_error: Option<String>,
+}
+
+/// A text, or a list of texts.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a string or a list of strings")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl Default for OneOrMore {
+    fn default() -> Self {
+        Self::More(Vec::new())
+    }
+}
+
+/// What is wrong with a table, and where, if not in all of it.
+type Wrong = (Option<Range<usize>>, String);
+
+impl Table {
+    /// The profile that it describes; paths are relative to `directory`.
+    fn profile(self, name: &str, directory: &Path) -> Result<Profile, Wrong> {
+        let secret = self.secret(name, directory)?;
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let path = |text: Option<String>| given(text).map(|file| absolute(&file, directory));
+        let command = |text: Option<String>| given(text).map(ShellCommand::new);
+        let span = self.address.as_ref().map(Spanned::span);
+        let address = given(self.address.map(Spanned::into_inner));
+        if address.as_deref().is_some_and(|address| !is_address(address)) {
+            return Err((span, format!("the address of profile {name:?} is not of the form NAME@DOMAIN")));
+        }
+        let both =
+            [&self.archive, &self.public_folders].map(|flag| flag.as_ref().filter(|flag| *flag.get_ref()));
+        if let [Some(_), Some(second)] = both {
+            let why =
+                format!("profile {name:?} has both archive and public_folders: make a profile for each");
+            return Err((Some(second.span()), why));
+        }
+        let exclude = match self.exclude {
+            OneOrMore::One(glob) => vec![glob],
+            OneOrMore::More(globs) => globs,
+        };
+        Ok(Profile {
+            address,
+            server: given(self.server),
+            user: given(self.user),
+            user_dn: given(self.user_dn),
+            tls_ca: path(self.tls_ca),
+            secret,
+            sign_in: given(self.sign_in),
+            maildir: path(self.maildir),
+            mailbox: given(self.mailbox),
+            public_folders: self.public_folders.is_some_and(Spanned::into_inner),
+            archive: self.archive.is_some_and(Spanned::into_inner),
+            folder: given(self.folder),
+            exclude: exclude.into_iter().filter(|glob| !glob.is_empty()).collect(),
+            mode: given(self.mode),
+            since: given(self.since),
+            on_new: command(self.on_new),
+            on_change: command(self.on_change),
+            on_error: command(self.on_error),
+        })
+    }
+
+    /// Where the password or the token is: in one place.
+    fn secret(&self, name: &str, directory: &Path) -> Result<Option<Secret>, Wrong> {
+        let shell = |command: &String| ShellCommand::new(command.clone());
+        let mut given = [
+            (
+                "password_file",
+                self.password_file.as_ref().map(|file| Secret::File(absolute(file, directory))),
+            ),
+            ("password_command", self.password_command.as_ref().map(|text| Secret::Command(shell(text)))),
+            ("password_keyring", self.password_keyring.filter(|there| *there).map(|_| Secret::Keyring)),
+            ("token_command", self.token_command.as_ref().map(|text| Secret::TokenCommand(shell(text)))),
+        ]
+        .into_iter()
+        .filter_map(|(key, secret)| Some((key, secret?)));
+        match (given.next(), given.next()) {
+            (Some((first, _)), Some((second, _))) => {
+                Err((None, format!("profile {name:?} has both {first} and {second}: keep one")))
+            }
+            (first, _) => Ok(first.map(|(_, secret)| secret)),
+        }
+    }
+}
+
+/// Whether it looks like NAME@DOMAIN.
+pub(super) fn is_address(text: &str) -> bool {
+    text.rsplit_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty())
+        && !text.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 /// Which version of a file was read.
@@ -121,22 +228,8 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<ProfileSet, MapiError> {
         if name.is_empty() || name.chars().count() > super::LONGEST_NAME {
             return Err(corrupt(Some(span), "a profile's name has 1 to 64 characters"));
         }
-        let secret = match (table.password_file, table.password_command) {
-            (Some(_), Some(_)) => {
-                let why = format!("profile {name:?} has both password_file and password_command: keep one");
-                return Err(corrupt(Some(span), &why));
-            }
-            (Some(file), None) => Some(Secret::File(absolute(&file, directory))),
-            (None, command) => command.map(Secret::Command),
-        };
-        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let profile = Profile {
-            server: given(table.server),
-            user: given(table.user),
-            user_dn: given(table.user_dn),
-            tls_ca: given(table.tls_ca).map(|file| absolute(&file, directory)),
-            secret,
-        };
+        let profile =
+            table.profile(&name, directory).map_err(|(at, why)| corrupt(at.or(Some(span)), &why))?;
         profiles.insert(name, profile);
     }
     if let Some(default) = &document.default
@@ -179,13 +272,51 @@ mod tests {
         assert_eq!(work.secret, Some(Secret::File("/etc/w/secret".into())));
         assert_eq!(work.tls_ca.as_deref(), Some(Path::new("/ca.pem")));
         let home = set.get("at home").unwrap();
-        assert_eq!((&home.user, &home.secret), (&None, &Some(Secret::Command("pass x".to_owned()))));
+        assert_eq!((&home.user, &home.secret), (&None, &Some(Secret::Command(ShellCommand::new("pass x")))));
         assert!(!format!("{set:?}").contains("pass x"), "a command may hold the secret itself");
         let error = set.get("play").unwrap_err();
         assert_eq!(error.code(), MapiCode::NotFound);
         assert!(error.to_string().contains("there is at home, work"), "{error}");
         assert_eq!(set.get(&"x".repeat(65)).unwrap_err().code(), MapiCode::StringTooLong);
         assert_eq!(parsed("").unwrap(), ProfileSet::default());
+    }
+
+    #[test]
+    fn a_profile_has_all_that_a_synchronization_needs() {
+        let set = parsed(
+            "[profile.a]\naddress = \"a@h\"\nserver = \"\"\nsign_in = \"ntlm\"\nmaildir = \"Mail\"\nmailbox = \"b@h\"\n\
+             public_folders = false\narchive = true\nfolder = \"I*\"\nexclude = [\"Junk\", \"\", \"Trash/*\"]\n\
+             mode = \"mirror\"\nsince = \"2026-01-01\"\ntoken_command = \"oauth hunter2\"\non_new = \"n\"\n\
+             on_change = \"c\"\non_error = \"e hunter2\"\n\
+             [profile.b]\nuser = \"b\"\npassword_keyring = true\nexclude = \"Junk\"\npublic_folders = true\n\
+             [profile.c]\npassword_keyring = false\npassword_file = \"f\"\n",
+        )
+        .unwrap();
+        let command = |text: &str| Some(ShellCommand::new(text));
+        let a = set.get("a").unwrap();
+        let expected = Profile {
+            address: Some("a@h".into()),
+            sign_in: Some("ntlm".into()),
+            maildir: Some("/etc/w/Mail".into()),
+            mailbox: Some("b@h".into()),
+            archive: true,
+            folder: Some("I*".into()),
+            exclude: vec!["Junk".into(), "Trash/*".into()],
+            mode: Some("mirror".into()),
+            since: Some("2026-01-01".into()),
+            secret: command("oauth hunter2").map(Secret::TokenCommand),
+            on_new: command("n"),
+            on_change: command("c"),
+            on_error: command("e hunter2"),
+            ..Profile::default()
+        };
+        assert_eq!(*a, expected);
+        assert_eq!(a.login_name(), Some("a@h"));
+        let b = set.get("b").unwrap();
+        assert_eq!((b.login_name(), &b.secret, b.public_folders), (Some("b"), &Some(Secret::Keyring), true));
+        assert_eq!(b.exclude, ["Junk"]);
+        assert_eq!(set.get("c").unwrap().secret, Some(Secret::File("/etc/w/f".into())));
+        assert!(!format!("{set:?}").contains("hunter2"));
     }
 
     #[test]
@@ -198,6 +329,17 @@ mod tests {
             ("[profile.a]\n[profile.a]\n", 2, "duplicate"),
             ("\ndefault = \"b\"\n[profile.a]\n", 2, "no profile of that name"),
             ("\n[profile.a]\npassword_file = \"f\"\npassword_command = \"c\"\n", 2, "both"),
+            (
+                "\n[profile.a]\npassword_file = \"f\"\ntoken_command = \"hunter2\"\n",
+                2,
+                "both password_file and token",
+            ),
+            ("\n[profile.a]\npassword_keyring = true\ntoken_command = \"c\"\n", 2, "password_keyring"),
+            ("[profile.a]\nuser = \"u\"\naddress = \"hunter2\"\n", 3, "NAME@DOMAIN"),
+            ("[profile.a]\narchive = true\npublic_folders = true\n", 3, "archive"),
+            ("[profile.a]\nexclude = [\"hunter2\", 5]\n", 2, "string"),
+            ("[profile.a]\non_new = [\"hunter2\"]\n", 2, "string"),
+            ("[profile.a]\non_news = \"hunter2\"\n", 2, "on_news"),
             ("\n[profile.\"\"]\n", 2, "characters"),
             ("\n\u{0}", 2, ""),
         ];

@@ -23,7 +23,12 @@ impl Secret {
     pub(crate) async fn read(&self) -> Result<Zeroizing<String>, MapiError> {
         match self {
             Self::File(path) => from_file(path),
-            Self::Command(command) => from_command(command, PATIENCE).await,
+            Self::Command(command) => from_command(command.as_str(), PATIENCE).await,
+            Self::Keyring | Self::TokenCommand(_) => Err(MapiError::new(
+                MapiCode::NotSupported,
+                "a profile with a keyring or a token command opens no session of this kind yet",
+                "use password_file or password_command",
+            )),
         }
     }
 }
@@ -74,10 +79,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::profile::ShellCommand;
 
     #[tokio::test]
     async fn a_password_is_the_first_line() {
-        let command = |text: &str| Secret::Command(text.to_owned());
+        let command = |text: &str| Secret::Command(ShellCommand::new(text));
         assert_eq!(*command("printf 'a b \\r\\nsecond'").read().await.unwrap(), "a b ");
         for (bad, why) in
             [("true", "prints nothing"), ("echo x; exit 3", "failed"), ("printf '\\377'", "text")]
