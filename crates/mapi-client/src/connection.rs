@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use watertight_ledger::{Entry, Kind};
 
+use crate::discover::Dns;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ProtocolError, ReachError};
 use crate::tcp::Tcp;
@@ -71,13 +72,14 @@ impl Connection {
         endpoint: &Endpoint,
         tls: Option<&Arc<ClientConfig>>,
         timeout: Duration,
+        dns: &dyn Dns,
         kind: &Kind,
         counters: &Arc<Counters>,
     ) -> Result<Self, Error> {
         let address = endpoint.address();
         let opening = async {
             let mut entry = kind.enter();
-            let tcp = Arc::new(connect(endpoint, timeout).await?);
+            let tcp = Arc::new(connect(endpoint, timeout, dns).await?);
             let counted = Counted { stream: Tcp(Arc::clone(&tcp)), counters: Arc::clone(counters) };
             entry.set_bytes(if tls.is_some() { BYTES_WITH_TLS } else { BYTES });
             let socket: Box<dyn Socket> = match tls {
@@ -215,12 +217,17 @@ impl<T, E> OrGone for Result<T, E> {}
 impl<T> OrGone for Option<T> {}
 
 /// Tries the addresses of the host one after the other, each for its share of the time.
-async fn connect(endpoint: &Endpoint, timeout: Duration) -> Result<TcpStream, Error> {
-    let found = tokio::net::lookup_host((endpoint.host(), endpoint.port()))
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    timeout: Duration,
+    dns: &dyn Dns,
+) -> Result<TcpStream, Error> {
+    let found = dns
+        .addresses(endpoint.host(), endpoint.port())
         .await
         .map_err(|source| ReachError::Resolve { host: endpoint.host().to_owned(), source })?;
     let found: Vec<SocketAddr> =
-        found.filter(|a| endpoint.tls() || a.ip().is_loopback()).take(MAX_ADDRESSES).collect();
+        found.into_iter().filter(|a| endpoint.tls() || a.ip().is_loopback()).take(MAX_ADDRESSES).collect();
     let share = timeout / u32::try_from(found.len().max(1)).unwrap_or(1);
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no usable address");
     for address in found {

@@ -1,5 +1,6 @@
 //! Autodiscover (POX) on the server's own host — [MS-OXDSCLI].
 
+mod dns;
 mod document;
 
 use std::time::SystemTime;
@@ -17,6 +18,7 @@ use crate::connector::Connector;
 use crate::endpoint::Endpoint;
 use crate::error::{DiscoveryError, Error, ProtocolError, ReachError, SetupError, SignInError};
 use crate::retry_after;
+pub use dns::{Dns, Service, SystemDns};
 use document::Document;
 
 /// Where Autodiscover is — [MS-OXDISCO] 3.1.5.4.

@@ -72,9 +72,9 @@ pub use actor::Executed;
 pub use connector::Connector;
 #[doc(hidden)]
 pub use cookies::cookies_after;
-pub use discover::Discovered;
 #[doc(hidden)]
 pub use discover::autodiscover_document;
+pub use discover::{Discovered, Dns, Service, SystemDns};
 pub use download::Download;
 pub use endpoint::{Credentials, Endpoint};
 pub use error::{

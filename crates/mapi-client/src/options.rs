@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::discover::{Dns, SystemDns};
+
 /// What a [`Connector`](crate::Connector) allows itself and its server.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -29,6 +31,8 @@ pub struct Options {
     pub compression: Option<bool>,
     /// When to come back after the server said that it is busy.
     pub backoff: Backoff,
+    /// How hosts and services are found.
+    pub dns: Arc<dyn Dns>,
 }
 
 impl Default for Options {
@@ -44,6 +48,7 @@ impl Default for Options {
             client_application: "Outlook/16.0.10000.1000".to_owned(),
             compression: None,
             backoff: Backoff::default(),
+            dns: Arc::new(SystemDns),
         }
     }
 }

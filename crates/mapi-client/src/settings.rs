@@ -70,7 +70,7 @@ impl Settings {
     /// A new connection to another endpoint of the same kind (with TLS or without).
     pub(crate) async fn connect_to(&self, endpoint: &Endpoint, kind: &Kind) -> Result<Connection, Error> {
         let timeout = self.options.connect_timeout;
-        Connection::open(endpoint, self.tls.as_ref(), timeout, kind, &self.counters).await
+        Connection::open(endpoint, self.tls.as_ref(), timeout, &*self.options.dns, kind, &self.counters).await
     }
 
     /// Whether a response may come compressed: a long one not when the way is so short that it only costs time.
