@@ -35,6 +35,7 @@ pub fn object(record: &Record) -> Value {
         }).collect::<Vec<_>>(),
         "findings": record.findings.iter().map(finding).collect::<Vec<_>>(),
         "flat": record.flat(),
+        "interrupted": record.interrupted,
     });
     if let (Some(map), Value::Object(sums)) = (object.as_object_mut(), figures(record, &record.total())) {
         map.extend(sums);

@@ -36,6 +36,8 @@ pub struct Record {
     pub started: String,
     /// How long the loop took.
     pub elapsed: Duration,
+    /// Whether it was stopped before there was a verdict; the judgment is of the last window that had ended, if any.
+    pub interrupted: bool,
     /// Iterations done in all, warm-up and further windows included.
     pub iterations: u64,
     /// What the samples are laid out over.
@@ -49,10 +51,10 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whether everything was flat.
+    /// Whether everything was flat. A run that was stopped is not.
     #[must_use]
     pub fn flat(&self) -> bool {
-        !self.findings.is_empty() && self.findings.iter().all(|f| f.flat)
+        !self.interrupted && !self.findings.is_empty() && self.findings.iter().all(|f| f.flat)
     }
 
     /// Whether one process was flat.
@@ -103,7 +105,11 @@ impl Record {
     /// What the verdict says, in a line.
     #[must_use]
     pub fn verdict(&self) -> &'static str {
-        if self.flat() { "flat" } else { "NOT FLAT" }
+        match (self.interrupted, self.flat()) {
+            (true, _) => "stopped before there was a verdict",
+            (false, true) => "flat",
+            (false, false) => "NOT FLAT",
+        }
     }
 
     /// Whether the processes say what they allocated; the heap is judged where they do not.

@@ -18,7 +18,11 @@ const SCRIPT: &str = include_str!("report/page.js");
 #[must_use]
 pub fn page(record: &Record) -> String {
     let mut out = String::with_capacity(128 * 1024);
-    let verdict = if record.flat() { "Flat" } else { "Not flat" };
+    let verdict = match (record.interrupted, record.flat()) {
+        (true, _) => "Stopped before there was a verdict",
+        (false, true) => "Flat",
+        (false, false) => "Not flat",
+    };
     let class = if record.flat() { "flat" } else { "leak" };
     let _ = write!(
         out,

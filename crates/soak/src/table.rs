@@ -131,7 +131,7 @@ fn bound(record: &Record, series: &Series) -> Option<String> {
 
 impl Record {
     fn process_flat_ledger(&self, name: &str) -> bool {
-        let mut of = self.findings.iter().filter(|f| f.process == name);
-        of.all(|f| f.flat || !matches!(f.measure, Measure::Ledger(_)))
+        let mut of = self.findings.iter().filter(|f| f.process == name).peekable();
+        of.peek().is_some() && of.all(|f| f.flat || !matches!(f.measure, Measure::Ledger(_)))
     }
 }

@@ -7,6 +7,11 @@ use crate::sample::{Descriptors, Figures};
 use crate::{Course, DEFINITION, LOGON, Next, TREND_DEFINITION};
 
 fn record(leak: u64, operations: bool) -> Record {
+    record_of(leak, operations, usize::MAX)
+}
+
+/// That was stopped after so many samples.
+fn record_of(leak: u64, operations: bool, most: usize) -> Record {
     let figures = |n: u64| Figures {
         descriptors: Descriptors { sockets: 3, files: 2 + n / 1000, pipes: 1, anon: 3 },
         threads: 4,
@@ -18,7 +23,11 @@ fn record(leak: u64, operations: bool) -> Record {
     };
     let mut course = Course::new(6000, vec![("server".to_owned(), 1), ("worker".to_owned(), 2)]);
     let mut done = 0;
-    while let Next::Run(n) = course.next() {
+    let mut taken = 0;
+    while let Next::Run(n) = course.next()
+        && taken < most
+    {
+        taken += 1;
         done += n;
         let held = if leak > 0 { figures(done) } else { figures(0) };
         course.sampled(n, done, Duration::from_secs(done), vec![held.clone(), held]);
@@ -26,6 +35,7 @@ fn record(leak: u64, operations: bool) -> Record {
     let iterations = course.iterations();
     let (series, windows, findings) = course.into_parts();
     Record {
+        interrupted: taken == most,
         scenario: "logon",
         title: "Logging on & <off>".to_owned(),
         document: Some(LOGON),
@@ -68,5 +78,22 @@ fn a_page_is_whole_and_alone() {
         }
         assert_eq!(figures, if operations { 12 } else { 10 });
         assert!(!page.contains("NaN") && !page.contains("inf,"), "a place is no number");
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_shows_what_it_has() {
+    for samples in [1, 2, 5, 6, 7, 20, 26] {
+        let record = record_of(16, true, samples);
+        assert!(!record.flat());
+        let page = page(&record);
+        assert!(page.contains("Stopped before there was a verdict") && !page.contains("NaN"), "{samples}");
+        let object = crate::json::object(&record);
+        assert_eq!((&object["interrupted"], &object["flat"]), (&true.into(), &false.into()));
+        let shown = object["processes"][0]["samples"].as_array().unwrap().len();
+        assert_eq!(shown, samples);
+        assert!(
+            crate::table::verdict(&record).last().unwrap().ends_with("stopped before there was a verdict")
+        );
     }
 }

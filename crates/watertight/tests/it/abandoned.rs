@@ -30,9 +30,9 @@ const ACCOUNTS: usize = 10;
 /// Seconds that a session lives after its last request.
 const TIMEOUT: &str = "8";
 
-/// Bytes that may be allocated after a round more than before: what the allocator's statistics and the runtime's
-/// queues differ by between two moments.
-const NOISE: i64 = 64 * 1024;
+/// Bytes that may be allocated after a round more than before: 16 for each session, which is less than anything that
+/// a session could leave behind.
+const NOISE: i64 = 16 * 1024;
 
 #[derive(Clone)]
 struct Account {
@@ -282,10 +282,14 @@ fn a_thousand_sessions_that_nobody_ends_leave_nothing() {
             "{contexts}"
         );
         let after = until(&path, "everything gone", all_gone);
-        drop(open);
-        allocated.push(after["allocated"].as_i64().unwrap());
+        drop((open, after));
+        // Without what is only remembered: pages of the store, sets of ids.
+        let rested = Inspection::connect(&path).ask_to("release");
+        allocated.push(rested["allocated"].as_i64().unwrap());
     }
-    let grown = allocated[2] - allocated[0];
-    assert!(grown < NOISE, "{allocated:?}");
+    // What a session leaves behind is left in every round; a table that reaches its size, or one more thread of the
+    // runtime, is there once.
+    let least = allocated.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
+    assert!(least < NOISE, "{allocated:?}");
     server.stop();
 }

@@ -18,7 +18,12 @@ impl Inspection {
     }
 
     pub fn ask(&mut self) -> Value {
-        self.0.get_mut().write_all(b"\n").unwrap();
+        self.ask_to("")
+    }
+
+    /// Asks after the server did something.
+    pub fn ask_to(&mut self, order: &str) -> Value {
+        self.0.get_mut().write_all(format!("{order}\n").as_bytes()).unwrap();
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()

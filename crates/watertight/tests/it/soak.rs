@@ -1,7 +1,7 @@
 //! `watertight soak`: what leaks is found, what does not is flat, and nothing stays behind.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -166,7 +166,7 @@ fn another_server_is_soaked_from_here() {
 /// A run that has begun: the table's first line was shown.
 fn begun(scratch: &Path) -> Child {
     let args = ["logon", "--iterations", "1000000"];
-    let mut child = soak(scratch, &args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = soak(scratch, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
     // Two lines of heads, and the first sample.
     let seen = lines.by_ref().map_while(Result::ok).filter(|line| line.contains('│')).take(3).count();
@@ -210,6 +210,9 @@ fn an_interrupted_run_cleans_up_itself() {
         let mut child = begun(scratch.path());
         kill_process(pid(&child), signal).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(1));
+        let mut told = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+        assert!(told.ends_with("logon: stopped before there was a verdict\n"), "{told}");
         assert_eq!(children(scratch.path()), Vec::<String>::new());
         assert_eq!(left(scratch.path()), Vec::<String>::new());
     }
@@ -219,8 +222,8 @@ fn an_interrupted_run_cleans_up_itself() {
 fn what_cannot_be_watched_is_said() {
     assert_eq!(soaked(&["pid", "4194305"]).code(), Some(1));
     let short = soaked(&["pid", &std::process::id().to_string(), "--for", "300ms", "--interval", "50ms"]);
-    assert_eq!(short.code(), Some(1));
-    assert!(short.stderr.contains("too few"), "{}", short.stderr);
+    assert_eq!(short.code(), Some(2));
+    assert!(short.stderr.contains("makes too few"), "{}", short.stderr);
     assert_eq!(soaked(&["logon", "--iterations", "5"]).code(), Some(2));
     assert_eq!(soaked(&["logon", "--server", "https://mail.example.org"]).code(), Some(2));
     assert_eq!(soaked(&["pid", "1", "--for", "soon"]).code(), Some(2));

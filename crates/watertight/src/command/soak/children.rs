@@ -205,6 +205,11 @@ impl Worker {
         drop(self.input);
         ended(&mut self.child, "worker").await
     }
+
+    /// Ends it in the middle of its operations.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child.kill().await.context("cannot end the worker")
+    }
 }
 
 async fn ended(child: &mut Child, name: &str) -> Result<()> {

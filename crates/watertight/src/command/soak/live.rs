@@ -1,6 +1,6 @@
 //! `soak logon` and `soak ics`: processes of ours, run to a verdict.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use tempfile::TempDir;
@@ -77,7 +77,7 @@ pub fn run(
         Some(user) => sync::password(user, args.password_file.as_deref(), args.password_command.as_deref())?,
         None => mailbox::password()?,
     };
-    let (course, elapsed) = on_runtime(1, soak(scenario, args, &password, common))?;
+    let Run { course, elapsed, interrupted } = on_runtime(1, soak(scenario, args, &password, common))?;
     let iterations = course.iterations();
     let (series, windows, findings) = course.into_parts();
     Ok(Record {
@@ -89,6 +89,7 @@ pub fn run(
         machine: page::machine(),
         started,
         elapsed,
+        interrupted,
         iterations,
         axis: scenario.axis(),
         series,
@@ -122,12 +123,7 @@ fn wrapped(text: &str) -> String {
     out
 }
 
-async fn soak(
-    scenario: &Scenario,
-    args: &SoakLoop,
-    password: &str,
-    common: &Common,
-) -> Result<(Course, std::time::Duration)> {
+async fn soak(scenario: &Scenario, args: &SoakLoop, password: &str, common: &Common) -> Result<Run> {
     // Signals that come from now on are not missed.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
@@ -141,21 +137,37 @@ async fn soak(
     // First of all, so that the directory goes also when this process is killed.
     let worker = Worker::start(dir.as_ref().map(TempDir::path)).await?;
     let mut stage = Stage { worker, server: None };
+    let mut run = None;
     let result = tokio::select! {
-        result = act(&mut stage, scenario, args, password, dir.as_ref(), common) => result,
-        _ = terminate.recv() => Err(anyhow!("stopped before there was a verdict")),
-        _ = interrupt.recv() => Err(anyhow!("stopped before there was a verdict")),
+        result = act(&mut stage, &mut run, scenario, args, password, dir.as_ref(), common) => result.map(|()| false),
+        _ = terminate.recv() => Ok(true),
+        _ = interrupt.recv() => Ok(true),
     };
     // However it ended, nothing stays; what went wrong first is told.
-    let worker = stage.worker.stop().await;
+    let worker = match result {
+        Ok(true) => stage.worker.kill().await,
+        _ => stage.worker.stop().await,
+    };
     let server = match stage.server {
         Some(server) => server.stop().await,
         None => Ok(()),
     };
     let removed = dir.map_or(Ok(()), TempDir::close).context("the scratch directory stays");
-    let done = result?;
+    let interrupted = result?;
     worker.and(server).and(removed)?;
-    Ok(done)
+    match run {
+        Some((course, start)) if !course.series().iter().all(|s| s.samples.is_empty()) => {
+            Ok(Run { course, elapsed: start.elapsed(), interrupted })
+        }
+        _ => Err(anyhow!("stopped before anything was seen")),
+    }
+}
+
+/// What was done and seen.
+struct Run {
+    course: Course,
+    elapsed: Duration,
+    interrupted: bool,
 }
 
 /// The children, with a place outside of what may be given up.
@@ -166,12 +178,13 @@ struct Stage {
 
 async fn act(
     stage: &mut Stage,
+    run: &mut Option<(Course, Instant)>,
     scenario: &Scenario,
     args: &SoakLoop,
     password: &str,
     dir: Option<&TempDir>,
     common: &Common,
-) -> Result<(Course, std::time::Duration)> {
+) -> Result<()> {
     let plant = |place: PlantIn| -> &[Plant] { if args.plant_in == place { &args.plant } else { &[] } };
     let scene = match scenario {
         Scenario::Logon => Scene::Logon,
@@ -218,10 +231,10 @@ async fn act(
     drop(config);
 
     let axis = scenario.axis();
-    let mut course = Course::new(args.iterations.unwrap_or(scenario.iterations()), processes);
+    let course = Course::new(args.iterations.unwrap_or(scenario.iterations()), processes);
+    let (course, start) = run.insert((course, Instant::now()));
     let mut display = display(common, axis);
     display.head(course.series(), axis);
-    let start = Instant::now();
     while let Next::Run(iterations) = course.next() {
         if iterations > 0 {
             let before = operations;
@@ -245,8 +258,7 @@ async fn act(
             }
         }
     }
-    drop(display);
-    Ok((course, start.elapsed()))
+    Ok(())
 }
 
 /// A sample of every process, in two looks. Descriptors, threads and the ledger are of the first, with the session

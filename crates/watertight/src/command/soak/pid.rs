@@ -10,6 +10,7 @@ use watertight_soak::{Axis, Process, ProcessError, Record, Sample, Series, TREND
 use super::{display, page};
 use crate::cli::{Common, SoakPid};
 use crate::command::on_runtime;
+use crate::exit::Failure;
 
 /// How many samples a run with `--for` has, unless `--interval` says otherwise.
 const SAMPLES: u32 = 300;
@@ -20,16 +21,25 @@ const LINE: Duration = Duration::from_secs(1);
 
 /// Watches the process to the end of the time, and judges.
 pub fn run(args: &SoakPid, common: &Common) -> Result<Record> {
+    let (interval, fewest) = (interval(args), trend::fewest());
+    if let Some(time) = args.duration
+        && interval.saturating_mul(u32::try_from(fewest).unwrap_or(u32::MAX)) > time
+    {
+        bail!(Failure::usage(format!(
+            "{fewest} samples are needed for a verdict, and every {interval:?} for {time:?} makes too few: \
+             watch longer (--for), or sample more often (--interval)"
+        )));
+    }
     let process = Process::open(args.pid)?;
     let title = format!("Watching {} ({})", process.name(), process.pid());
     let started = page::now();
-    let (series, elapsed) = on_runtime(1, watch(&process, args, common))?;
+    let (series, elapsed) = on_runtime(1, watch(&process, args.duration, interval, common))?;
     let findings = trend::judge(&series);
     if findings.is_empty() {
         bail!(
             "{} samples are too few for a verdict ({} are needed): watch longer, or sample more often (--interval)",
             series.samples.len(),
-            trend::fewest()
+            fewest
         );
     }
     Ok(Record {
@@ -41,6 +51,7 @@ pub fn run(args: &SoakPid, common: &Common) -> Result<Record> {
         machine: page::machine(),
         started,
         elapsed,
+        interrupted: false,
         iterations: 0,
         axis: Axis::Time,
         windows: vec![trend::warm_up(&series)],
@@ -56,10 +67,15 @@ fn interval(args: &SoakPid) -> Duration {
     args.interval.unwrap_or(usual)
 }
 
-async fn watch(process: &Process, args: &SoakPid, common: &Common) -> Result<(Series, Duration)> {
+async fn watch(
+    process: &Process,
+    duration: Option<Duration>,
+    interval: Duration,
+    common: &Common,
+) -> Result<(Series, Duration)> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let mut ticks = tokio::time::interval(interval(args));
+    let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut series =
         vec![Series { name: process.name().to_owned(), pid: process.pid(), samples: Vec::new() }];
@@ -99,7 +115,7 @@ async fn watch(process: &Process, args: &SoakPid, common: &Common) -> Result<(Se
             shown = Some(elapsed);
             display.sampled(&series, Axis::Time, "Ctrl-C ends it, with a verdict");
         }
-        if args.duration.is_some_and(|end| elapsed >= end) {
+        if duration.is_some_and(|end| elapsed >= end) {
             break;
         }
     }
