@@ -8,6 +8,7 @@ mod account;
 mod error;
 mod folder;
 mod message;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use message::{
     Attachment, ContentsQuery, ContentsView, Deleted, ItemKind, Message, MessageContent, MessageHead,
     MessageRow, MoveCopy, Outcome, SaveMessage, SortColumn,
 };
+pub use secrets::{NtHash, SecretKinds, Secrets, Token, TokenHash};
 
 use crate::{GlobCnt, PropId, PropName, PropTag, ics::GlobSet, prop::Prop};
 
@@ -79,6 +81,9 @@ pub trait Store: Send + Sync {
     /// The account of that legacy distinguished name (compared without case), if there is one.
     async fn account_by_dn(&self, legacy_dn: &str) -> StoreResult<Option<Account>>;
 
+    /// The account of that SMTP address (compared without case), if there is one.
+    async fn account_by_address(&self, smtp_address: &str) -> StoreResult<Option<Account>>;
+
     /// Accounts, ascending by name.
     async fn accounts(&self, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<Account>>;
 
@@ -88,11 +93,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Exists`] when the name or address is taken.
     async fn create_account(&self, account: NewAccount) -> StoreResult<Account>;
 
-    /// Replaces an account's password hash.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`].
-    async fn set_password_hash(&self, name: &str, password_hash: &str) -> StoreResult<()>;
+    /// What accounts sign in with.
+    fn secrets(&self) -> &dyn Secrets;
 
     /// The mailbox. Handles of one mailbox share its state.
     ///

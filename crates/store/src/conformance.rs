@@ -51,6 +51,7 @@ macro_rules! on_every_store {
 
 on_every_store! {
     directory::accounts,
+    directory::secrets,
     directory::accounts_are_paged,
     directory::names_of_properties,
     directory::counters_are_given_out_once,

@@ -3,6 +3,7 @@
 mod folders;
 mod mailbox;
 mod messages;
+mod secrets;
 mod state;
 
 use std::{
@@ -13,7 +14,8 @@ use std::{
 use async_trait::async_trait;
 use watertight_ledger::{Kind, Ledger};
 use watertight_mapi::store::{
-    Account, Cursor, Mailbox, MailboxInfo, NewAccount, Page, Store, StoreError, StoreResult, legacy_dn,
+    Account, Cursor, Mailbox, MailboxInfo, NewAccount, NtHash, Page, Secrets, Store, StoreError, StoreResult,
+    Token, legacy_dn,
 };
 use watertight_wire::Guid;
 
@@ -34,6 +36,9 @@ struct Holder {
     account: Account,
     info: Arc<MailboxInfo>,
     state: Arc<Mutex<State>>,
+    nt_hash: Option<NtHash>,
+    /// By the hash.
+    tokens: BTreeMap<[u8; 32], Token>,
 }
 
 /// What is counted in the ledger.
@@ -88,6 +93,13 @@ impl Store for MemoryStore {
         Ok(accounts.values().find(|h| account::key(&h.account.legacy_dn) == key).map(|h| h.account.clone()))
     }
 
+    async fn account_by_address(&self, smtp_address: &str) -> StoreResult<Option<Account>> {
+        let key = account::key(smtp_address);
+        let accounts = self.accounts();
+        let mut accounts = accounts.values().filter(|_| !key.is_empty());
+        Ok(accounts.find(|h| account::key(&h.account.smtp_address) == key).map(|h| h.account.clone()))
+    }
+
     async fn accounts(&self, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<Account>> {
         let after = crate::cursor::text(after)?;
         let accounts = self.accounts();
@@ -126,15 +138,15 @@ impl Store for MemoryStore {
             smtp_address: account.smtp_address.clone(),
         });
         let state = Arc::new(Mutex::new(State::new(info.repl_guid, self.0.kinds.staged.clone())?));
-        accounts.insert(key, Holder { account: account.clone(), info, state });
+        accounts.insert(
+            key,
+            Holder { account: account.clone(), info, state, nt_hash: None, tokens: BTreeMap::new() },
+        );
         Ok(account)
     }
 
-    async fn set_password_hash(&self, name: &str, password_hash: &str) -> StoreResult<()> {
-        let mut accounts = self.accounts();
-        let holder = accounts.get_mut(&account::key(name)).ok_or(StoreError::NotFound("account"))?;
-        password_hash.clone_into(&mut holder.account.password_hash);
-        Ok(())
+    fn secrets(&self) -> &dyn Secrets {
+        self
     }
 
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {

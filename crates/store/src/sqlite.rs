@@ -20,6 +20,7 @@ mod meta;
 mod pool;
 mod row;
 mod schema;
+mod secrets;
 mod write;
 
 use std::{
@@ -37,7 +38,7 @@ pub use codec::{content_column_holds, content_column_of};
 use lru::LruCache;
 use watertight_ledger::{Entry, Kind, Ledger};
 use watertight_mapi::store::{
-    Account, Cursor, Mailbox, MailboxInfo, NewAccount, Page, Store, StoreError, StoreResult,
+    Account, Cursor, Mailbox, MailboxInfo, NewAccount, Page, Secrets, Store, StoreError, StoreResult,
 };
 use watertight_wire::Guid;
 
@@ -296,6 +297,13 @@ impl Store for SqliteStore {
         self.find("dn_key", crate::account::key(legacy_dn)).await
     }
 
+    async fn account_by_address(&self, smtp_address: &str) -> StoreResult<Option<Account>> {
+        if smtp_address.is_empty() {
+            return Ok(None);
+        }
+        self.find("smtp_key", crate::account::key(smtp_address)).await
+    }
+
     async fn accounts(&self, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<Account>> {
         let after = crate::cursor::text(after)?.unwrap_or_default().to_owned();
         self.run(move |shared| shared.directory.page(&after, limit.max(1))).await
@@ -320,9 +328,8 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn set_password_hash(&self, name: &str, password_hash: &str) -> StoreResult<()> {
-        let (key, password_hash) = (crate::account::key(name), password_hash.to_owned());
-        self.run(move |shared| shared.directory.set_password_hash(&key, password_hash)).await
+    fn secrets(&self) -> &dyn Secrets {
+        self
     }
 
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {

@@ -35,14 +35,17 @@ impl Store for PlainStore {
     async fn account_by_dn(&self, legacy_dn: &str) -> StoreResult<Option<Account>> {
         self.0.account_by_dn(legacy_dn).await
     }
+    async fn account_by_address(&self, smtp_address: &str) -> StoreResult<Option<Account>> {
+        self.0.account_by_address(smtp_address).await
+    }
     async fn accounts(&self, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<Account>> {
         self.0.accounts(after, limit).await
     }
     async fn create_account(&self, account: NewAccount) -> StoreResult<Account> {
         self.0.create_account(account).await
     }
-    async fn set_password_hash(&self, name: &str, password_hash: &str) -> StoreResult<()> {
-        self.0.set_password_hash(name, password_hash).await
+    fn secrets(&self) -> &dyn Secrets {
+        self.0.secrets()
     }
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {
         let mailbox = self.0.mailbox(mailbox_guid).await?;

@@ -92,7 +92,7 @@ async fn a_verified_password_is_remembered_for_five_minutes_and_not_after_a_chan
     assert_eq!(hashes(&bed), 2, "five minutes are over");
     assert_eq!(ping(&mut client, Some(basic("u3", "wrong"))).await.status, 401);
     assert_eq!(hashes(&bed), 3, "another password is not the remembered one");
-    store.set_password_hash("u3", &hash_password("new").unwrap()).await.unwrap();
+    store.secrets().set_password("u3", &hash_password("new").unwrap(), None).await.unwrap();
     assert_eq!(ping(&mut client, right()).await.status, 401, "the old password is forgotten at once");
     assert_eq!(ping(&mut client, Some(basic("u3", "new"))).await.status, 200);
     assert_eq!(bed.held("remembered passwords"), 1);

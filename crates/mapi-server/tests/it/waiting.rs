@@ -8,7 +8,9 @@ use tokio::sync::Semaphore;
 use watertight_mapi::MapiCode;
 use watertight_mapi::http::body::ExecuteFlags;
 use watertight_mapi::http::ext::Wrap;
-use watertight_mapi::store::{Account, Cursor, Mailbox, NewAccount, Page, Store, StoreResult, legacy_dn};
+use watertight_mapi::store::{
+    Account, Cursor, Mailbox, NewAccount, Page, Secrets, Store, StoreResult, legacy_dn,
+};
 use watertight_store::MemoryStore;
 use watertight_wire::Guid;
 
@@ -31,14 +33,17 @@ impl Store for Gate {
     async fn account_by_dn(&self, legacy_dn: &str) -> StoreResult<Option<Account>> {
         self.inner.account_by_dn(legacy_dn).await
     }
+    async fn account_by_address(&self, smtp_address: &str) -> StoreResult<Option<Account>> {
+        self.inner.account_by_address(smtp_address).await
+    }
     async fn accounts(&self, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<Account>> {
         self.inner.accounts(after, limit).await
     }
     async fn create_account(&self, account: NewAccount) -> StoreResult<Account> {
         self.inner.create_account(account).await
     }
-    async fn set_password_hash(&self, name: &str, password_hash: &str) -> StoreResult<()> {
-        self.inner.set_password_hash(name, password_hash).await
+    fn secrets(&self) -> &dyn Secrets {
+        self.inner.secrets()
     }
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {
         self.arrived.add_permits(1);

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use watertight_mapi::{
     PropId, PropName,
-    store::{NewAccount, Store, StoreError},
+    store::{NewAccount, NtHash, SecretKinds, Store, StoreError, TokenHash},
 };
 use watertight_wire::Guid;
 
@@ -22,14 +22,56 @@ pub(super) async fn accounts(store: Arc<impl Store + 'static>) {
         let bad = NewAccount { name: name.into(), smtp_address: "x@y".into(), ..alice() };
         assert!(matches!(store.create_account(bad).await, Err(StoreError::Invalid(_))), "{name:?}");
     }
-    store.set_password_hash("ALICE", "other").await.unwrap();
-    assert_eq!(store.account("alice").await.unwrap().unwrap().password_hash, "other");
-    assert!(matches!(store.set_password_hash("bob", "x").await, Err(StoreError::NotFound(_))));
+    let address = account.smtp_address.to_uppercase();
+    assert_eq!(store.account_by_address(&address).await.unwrap().as_ref(), Some(&account));
+    assert_eq!(store.account_by_address("").await.unwrap(), None);
     assert!(matches!(store.mailbox(Guid::NIL).await, Err(StoreError::NotFound(_))));
     let info = store.mailbox(account.mailbox_guid).await.unwrap().info().clone();
     assert_eq!((info.mailbox_guid, info.legacy_dn), (account.mailbox_guid, account.legacy_dn));
     assert_eq!((info.display_name, info.smtp_address), (account.display_name, account.smtp_address));
     assert_ne!(info.repl_guid, info.mailbox_guid);
+}
+
+pub(super) async fn secrets(store: Arc<impl Store + 'static>) {
+    store.create_account(alice()).await.unwrap();
+    store
+        .create_account(NewAccount { name: "Bob".into(), smtp_address: String::new(), ..alice() })
+        .await
+        .unwrap();
+    let secrets = store.secrets();
+    assert_eq!(secrets.kinds().await.unwrap(), SecretKinds::default());
+    assert_eq!(secrets.nt_hash("alice").await.unwrap(), None);
+    let hash = NtHash([7; 16]);
+    secrets.set_password("ALICE", "other", Some(hash)).await.unwrap();
+    assert_eq!(store.account("alice").await.unwrap().unwrap().password_hash, "other");
+    assert_eq!(secrets.nt_hash("Alice").await.unwrap(), Some(hash));
+    assert_eq!(secrets.nt_hash("bob").await.unwrap(), None);
+    assert_eq!(secrets.kinds().await.unwrap(), SecretKinds { nt_hashes: true, tokens: false });
+    // The hash of a former password is gone.
+    secrets.set_password("alice", "third", None).await.unwrap();
+    assert_eq!(secrets.nt_hash("alice").await.unwrap(), None);
+    assert!(matches!(secrets.set_password("carol", "x", Some(hash)).await, Err(StoreError::NotFound(_))));
+
+    let token = |n| TokenHash([n; 32]);
+    secrets.add_token("alice", token(1), 100, 0).await.unwrap();
+    secrets.add_token("alice", token(2), 200, 0).await.unwrap();
+    secrets.add_token("Bob", token(3), 100, 0).await.unwrap();
+    assert!(matches!(secrets.add_token("alice", token(1), 1, 0).await, Err(StoreError::Exists(_))));
+    assert!(matches!(secrets.add_token("carol", token(4), 1, 0).await, Err(StoreError::NotFound(_))));
+    let found = secrets.token(token(3)).await.unwrap().unwrap();
+    assert_eq!(store.account(&found.account).await.unwrap().unwrap().name, "Bob");
+    assert_eq!(found.expires, 100);
+    assert_eq!(secrets.token(token(9)).await.unwrap(), None);
+    assert_eq!(secrets.kinds().await.unwrap(), SecretKinds { nt_hashes: false, tokens: true });
+    // The first has ended by now; the other account's is its own affair.
+    secrets.add_token("alice", token(5), 300, 101).await.unwrap();
+    let left = [secrets.token(token(1)).await.unwrap(), secrets.token(token(3)).await.unwrap()];
+    assert_eq!(left.map(|token| token.is_some()), [false, true]);
+    assert_eq!(secrets.revoke_tokens("ALICE").await.unwrap(), 2);
+    assert_eq!(secrets.revoke_tokens("alice").await.unwrap(), 0);
+    assert!(matches!(secrets.revoke_tokens("carol").await, Err(StoreError::NotFound(_))));
+    assert!(secrets.token(token(3)).await.unwrap().is_some());
+    assert!(!format!("{hash:?} {:?}", token(7)).contains('7'));
 }
 
 pub(super) async fn accounts_are_paged(store: Arc<impl Store + 'static>) {

@@ -14,6 +14,7 @@ use super::{
     error::Doing,
     mailbox_path,
     schema::{Access, DIRECTORY, FileKind, MAILBOX},
+    secrets,
 };
 
 /// What a check of a data directory found.
@@ -165,6 +166,9 @@ fn check_directory(dir: &Path, kind: &Kind, report: &mut CheckReport) -> StoreRe
     }
     let conn = DIRECTORY.open(&path, Access::Read, kind)?;
     integrity(&conn.sql, DIRECTORY_FILE, report)?;
+    if let Err(error) = secrets::check(&conn) {
+        report.damaged(DIRECTORY_FILE, error);
+    }
     all_accounts(&Directory::new(conn))
 }
 

@@ -37,7 +37,7 @@ impl Directory {
         super::core::shrink(&self.conn())
     }
 
-    fn conn(&self) -> MutexGuard<'_, Conn> {
+    pub(super) fn conn(&self) -> MutexGuard<'_, Conn> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -48,9 +48,14 @@ impl Directory {
 
     /// The same, unless somebody else uses the file now. It is a matter of microseconds, and waits for nothing.
     pub(super) fn find_now(&self, column: &'static str, value: &str) -> Option<StoreResult<Option<Account>>> {
+        self.conn_now().map(|conn| find(&conn, column, value))
+    }
+
+    /// The connection, unless somebody else uses it now.
+    pub(super) fn conn_now(&self) -> Option<MutexGuard<'_, Conn>> {
         match self.0.try_lock() {
-            Ok(conn) => Some(find(&conn, column, value)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(find(&poisoned.into_inner(), column, value)),
+            Ok(conn) => Some(conn),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
@@ -108,19 +113,6 @@ impl Directory {
             other => other.doing("writing an account").map(drop),
         }
     }
-
-    pub(super) fn set_password_hash(&self, name_key: &str, password_hash: String) -> StoreResult<()> {
-        let mut account = self.find("key", name_key)?.ok_or(StoreError::NotFound("account"))?;
-        account.password_hash = password_hash;
-        self.conn()
-            .sql
-            .execute(
-                "UPDATE account SET password_hash = ?, sum = ? WHERE key = ?",
-                params![account.password_hash, sum(&account), name_key],
-            )
-            .doing("writing an account")?;
-        Ok(())
-    }
 }
 
 /// The account of those parts, with a mailbox GUID of its own.
@@ -135,7 +127,7 @@ pub(super) fn account(new: NewAccount) -> StoreResult<Account> {
     })
 }
 
-fn find(conn: &Conn, column: &'static str, value: &str) -> StoreResult<Option<Account>> {
+pub(super) fn find(conn: &Conn, column: &'static str, value: &str) -> StoreResult<Option<Account>> {
     let text = format!("SELECT {COLUMNS} FROM account WHERE {column} = ?");
     let mut statement = conn.sql.prepare_cached(&text).doing("looking for an account")?;
     let found = statement.query_row([value], |row| Ok(take(row))).optional();
@@ -165,7 +157,7 @@ fn take(row: &Row<'_>) -> StoreResult<Account> {
     Ok(account)
 }
 
-fn sum(account: &Account) -> i64 {
+pub(super) fn sum(account: &Account) -> i64 {
     Sum::new(6)
         .bytes(account.name.as_bytes())
         .bytes(account.display_name.as_bytes())

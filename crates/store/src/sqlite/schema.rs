@@ -12,17 +12,18 @@ use super::error::Doing;
 /// the number of steps that a file has gone through is its `user_version`.
 pub(super) struct FileKind {
     /// `application_id`.
-    application_id: i32,
+    pub(super) application_id: i32,
     /// What it is called in errors.
     pub(super) what: &'static str,
-    steps: &'static [&'static str],
+    pub(super) steps: &'static [&'static str],
 }
 
 /// The file of accounts.
 pub(super) const DIRECTORY: FileKind = FileKind {
     application_id: 0x5754_4452,
     what: "directory of accounts",
-    steps: &["
+    steps: &[
+        "
     CREATE TABLE account(
         key TEXT PRIMARY KEY NOT NULL,
         name TEXT NOT NULL,
@@ -36,7 +37,23 @@ pub(super) const DIRECTORY: FileKind = FileKind {
         sum INTEGER NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX account_by_address ON account(smtp_key) WHERE smtp_key <> '';
-    "],
+    ",
+        "
+    -- What accounts sign in with beside their password hash.
+    CREATE TABLE nt_hash(
+        account TEXT PRIMARY KEY NOT NULL REFERENCES account(key) ON DELETE CASCADE,
+        hash BLOB NOT NULL CHECK(length(hash) = 16),
+        sum INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE token(
+        hash BLOB PRIMARY KEY NOT NULL CHECK(length(hash) = 32),
+        account TEXT NOT NULL REFERENCES account(key) ON DELETE CASCADE,
+        expires INTEGER NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX token_by_account ON token(account);
+    ",
+    ],
 };
 
 /// The file of a mailbox.
