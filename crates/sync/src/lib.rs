@@ -47,6 +47,7 @@ mod report;
 mod spool;
 mod synchronizer;
 mod translate;
+pub mod watch;
 
 pub use change::{Change, MessageHeader};
 pub use convert::{Conversion, Convert, Mail};
