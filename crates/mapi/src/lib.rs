@@ -12,6 +12,7 @@ pub mod code;
 pub mod http;
 pub mod ics;
 pub mod id;
+pub mod notification;
 pub mod prop;
 pub mod restriction;
 pub mod rop;
