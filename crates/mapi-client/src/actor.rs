@@ -25,6 +25,7 @@ use watertight_wire::{Reader, Wire, Writer, to_usize};
 use crate::connector::Running;
 use crate::error::{Error, Lost, ReachError, SetupError, SignInError};
 use crate::handle::ServerHandle;
+use crate::notify::Inbox;
 use crate::session::{SHORT_ANSWER, SessionInfo};
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -68,6 +69,11 @@ pub(crate) enum Command {
         max_rop_out: u32,
         reply: oneshot::Sender<Result<Executed, Error>>,
     },
+    /// What a wait goes over: with the cookies of now, and the connection of the last wait.
+    Beside {
+        last: Option<Transport>,
+        reply: oneshot::Sender<Result<Transport, Error>>,
+    },
     /// The object is of a kind that the ledger knows.
     Kind {
         handle: u32,
@@ -91,6 +97,7 @@ pub(crate) enum Command {
 pub(crate) struct Link {
     sender: mpsc::UnboundedSender<Command>,
     state: Arc<LinkState>,
+    inbox: Arc<Inbox>,
 }
 
 /// What the task says about itself.
@@ -106,22 +113,36 @@ struct LinkState {
 pub(crate) struct WeakLink {
     sender: mpsc::WeakUnboundedSender<Command>,
     state: Arc<LinkState>,
+    inbox: Arc<Inbox>,
 }
 
 impl WeakLink {
     pub(crate) fn upgrade(&self) -> Option<Link> {
-        Some(Link { sender: self.sender.upgrade()?, state: Arc::clone(&self.state) })
+        Some(Link {
+            sender: self.sender.upgrade()?,
+            state: Arc::clone(&self.state),
+            inbox: Arc::clone(&self.inbox),
+        })
     }
 }
 
 impl Link {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Command>) {
         let (sender, commands) = mpsc::unbounded_channel();
-        (Self { sender, state: Arc::default() }, commands)
+        (Self { sender, state: Arc::default(), inbox: Arc::default() }, commands)
     }
 
     pub(crate) fn downgrade(&self) -> WeakLink {
-        WeakLink { sender: self.sender.downgrade(), state: Arc::clone(&self.state) }
+        WeakLink {
+            sender: self.sender.downgrade(),
+            state: Arc::clone(&self.state),
+            inbox: Arc::clone(&self.inbox),
+        }
+    }
+
+    /// Where notifications are kept.
+    pub(crate) const fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
     }
 
     pub(crate) fn send(&self, command: Command) -> Result<(), Error> {
@@ -244,6 +265,14 @@ impl Actor {
                     if self.released.len() >= self.flush_at {
                         self.flush().await;
                     }
+                }
+                Some(Command::Beside { last, reply }) => {
+                    let beside = match self.stage {
+                        Stage::Connected => Ok(self.transport.beside(last)),
+                        Stage::New | Stage::OutOfStep | Stage::Gone => Err(Lost::OutOfStep.into()),
+                    };
+                    // Whoever asked may be gone.
+                    let _ = reply.send(beside);
                 }
                 Some(Command::Ping { reply }) => {
                     let result = self.ping().await;

@@ -13,7 +13,7 @@ const MAX_COOKIES: usize = 32;
 const MAX_COOKIE: usize = 8 << 10;
 
 /// Names and values; they open the session, so they do not show.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Cookies(BTreeMap<String, Zeroizing<String>>);
 
 impl Cookies {

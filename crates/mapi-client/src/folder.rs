@@ -27,6 +27,8 @@ use crate::sync_options::{SyncOptions, hierarchy};
 
 /// Messages in one request.
 const MAX_IDS: usize = 3000;
+/// NoNotifications — [MS-OXCFOLD] 2.2.1.13.1, 2.2.1.14.1: nobody here asks for those of tables.
+const NO_NOTIFICATIONS: u8 = 0x10;
 /// Messages that are opened in one request: each answer has some room then.
 const MAX_OPEN: usize = 64;
 const _: () = assert!(MAX_OPEN < MAX_OBJECTS, "a request that opens more than the next one can release");
@@ -131,7 +133,7 @@ impl Folder {
     #[doc(alias = "GetHierarchyTable")]
     pub async fn hierarchy_table(&self, depth: Depth, view: &View) -> Result<Table, Error> {
         // Depth — [MS-OXCFOLD] 2.2.1.13.1.
-        let table_flags = if depth == Depth::All { 0x04 } else { 0 };
+        let table_flags = NO_NOTIFICATIONS | if depth == Depth::All { 0x04 } else { 0 };
         let request = |output_index| {
             RequestBody::GetHierarchyTable(GetHierarchyTableRequest { output_index, table_flags })
         };
@@ -145,7 +147,7 @@ impl Folder {
     #[doc(alias = "GetContentsTable")]
     pub async fn contents_table(&self, associated: Associated, view: &View) -> Result<Table, Error> {
         // Associated — [MS-OXCFOLD] 2.2.1.14.1.
-        let table_flags = if associated == Associated::Yes { 0x02 } else { 0 };
+        let table_flags = NO_NOTIFICATIONS | if associated == Associated::Yes { 0x02 } else { 0 };
         let request = |output_index| {
             RequestBody::GetContentsTable(GetContentsTableRequest { output_index, table_flags })
         };

@@ -15,7 +15,9 @@ use watertight_wire::{Wire, Writer};
 use crate::actor::{Command, Executed, Link};
 use crate::error::{Error, ProtocolError};
 use crate::handle::ServerHandle;
+use crate::notify::Inbox;
 use crate::settings::Settings;
+use crate::transport::Transport;
 
 /// MaxRopOut of requests whose answers are short — [MS-OXCMAPIHTTP] 2.2.4.2.1.
 pub(crate) const SHORT_ANSWER: u32 = 0x10008;
@@ -57,11 +59,13 @@ pub struct Session {
     link: Link,
     info: SessionInfo,
     pub(crate) settings: Arc<Settings>,
+    /// What the last wait went over.
+    pub(crate) waiter: tokio::sync::Mutex<Option<Transport>>,
 }
 
 impl Session {
     pub(crate) fn new(link: Link, info: SessionInfo, settings: Arc<Settings>) -> Self {
-        Self { link, info, settings }
+        Self { link, info, settings, waiter: tokio::sync::Mutex::default() }
     }
 
     /// What the server said when the session began.
@@ -217,7 +221,16 @@ impl Requester {
         columns: &[PropTag],
     ) -> Result<Replies, Error> {
         let executed = self.execute(buffer(requests, handles)?, SHORT_ANSWER).await?;
-        replies(executed, requests, columns)
+        replies(self.inbox(), executed, requests, columns)
+    }
+
+    /// Where notifications go that come with other answers.
+    pub(crate) const fn inbox(&self) -> &Arc<Inbox> {
+        self.link.inbox()
+    }
+
+    pub(crate) const fn link(&self) -> &Link {
+        &self.link
     }
 }
 
@@ -230,6 +243,7 @@ pub(crate) fn buffer(requests: &[Request], handles: &[u32]) -> Result<RopBuffer,
 
 /// The responses of all payloads, those that the server chained included.
 pub(crate) fn replies(
+    inbox: &Inbox,
     executed: Executed,
     requests: &[Request],
     columns: &[PropTag],
@@ -241,7 +255,9 @@ pub(crate) fn replies(
         // Every payload after the first goes on with the last ROP.
         let asked =
             if handles.is_none() { requests } else { requests.last().map_or(&[][..], std::slice::from_ref) };
-        responses.append(&mut read_responses(&buffer.rops, asked, |_| columns.to_vec())?);
+        let mut answers = read_responses(&buffer.rops, asked, |_| columns.to_vec())?;
+        inbox.sort_out(&mut answers);
+        responses.append(&mut answers);
         handles.get_or_insert(buffer.handles);
     }
     Ok(Replies { responses, handles: handles.unwrap_or_default(), opened })

@@ -12,6 +12,7 @@ use watertight_mapi::rop::{
 use crate::error::{Error, ProtocolError};
 use crate::handle::ServerHandle;
 use crate::logon::unexpected;
+use crate::notify::Inbox;
 use crate::session::{self, Pending, Requester};
 
 /// The most that a server may answer at once — [MS-OXCMAPIHTTP] 2.2.4.2.1 MaxRopOut.
@@ -44,9 +45,10 @@ pub(crate) const fn get_buffer(index: u8, ask: Ask) -> Request {
 }
 
 /// The answers in a payload that holds nothing but answers to RopFastTransferSourceGetBuffer.
-pub(crate) fn chained(buffer: &RopBuffer) -> Result<Vec<RopResponse>, Error> {
+pub(crate) fn chained(inbox: &Inbox, buffer: &RopBuffer) -> Result<Vec<RopResponse>, Error> {
     let request = [get_buffer(0, FULL)];
-    let responses = read_responses(&buffer.rops, &request, |_| Vec::new())?;
+    let mut responses = read_responses(&buffer.rops, &request, |_| Vec::new())?;
+    inbox.sort_out(&mut responses);
     Ok(responses.iter().filter_map(Response::rop).cloned().collect())
 }
 
@@ -148,7 +150,7 @@ impl Source {
     fn take_all(&mut self, buffers: &[RopBuffer]) -> Result<(), Error> {
         let mut answered = false;
         for buffer in buffers {
-            for answer in chained(buffer)? {
+            for answer in chained(self.requester.inbox(), buffer)? {
                 answered = true;
                 self.take(answer)?;
             }

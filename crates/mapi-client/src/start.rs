@@ -210,8 +210,10 @@ impl<'a> Batch<'a> {
         let Executed { buffers, opened } = executed;
         let mut buffers = buffers.into_iter();
         let first = Executed { buffers: buffers.next().into_iter().collect(), opened };
-        let mut replies = session::replies(first, &requests, &[])?;
-        let mut chained = buffers.map(|buffer| source::chained(&buffer)).collect::<Result<Vec<_>, _>>()?;
+        let mut replies = session::replies(logon.requester.inbox(), first, &requests, &[])?;
+        let mut chained = buffers
+            .map(|buffer| source::chained(logon.requester.inbox(), &buffer))
+            .collect::<Result<Vec<_>, _>>()?;
         let downloads = started
             .iter()
             .map(|started| {

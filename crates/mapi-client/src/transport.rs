@@ -46,6 +46,8 @@ pub(crate) struct Transport {
     client: String,
     client_info: HeaderValue,
     requests: u64,
+    /// For a whole response, however often the server says PENDING.
+    response_timeout: Duration,
 }
 
 /// What a request is answered with.
@@ -65,6 +67,7 @@ impl Transport {
         let connections = settings.ledger.kind("connections");
         let client_info = HeaderValue::from_maybe_shared(Bytes::from(format!("{client}:1")))
             .map_err(|_| SetupError::UserName)?;
+        let response_timeout = settings.options.response_timeout;
         Ok(Self {
             settings,
             connections,
@@ -73,7 +76,28 @@ impl Transport {
             client,
             client_info,
             requests: 0,
+            response_timeout,
         })
+    }
+
+    /// For waits beside the requests of the same session context: a connection of its own, that of the last wait where
+    /// it can be used again, and the cookies of now. What waits are answered with says nothing of the sequence.
+    pub(crate) fn beside(&self, last: Option<Self>) -> Self {
+        let (connection, requests) = match last {
+            Some(last) => (last.connection, last.requests),
+            // Requests are numbered for both together.
+            None => (None, 1 << 32),
+        };
+        Self {
+            settings: Arc::clone(&self.settings),
+            connections: self.connections.clone(),
+            connection: connection.and_then(|mut connection| connection.is_ready().then_some(connection)),
+            cookies: self.cookies.clone(),
+            client: self.client.clone(),
+            client_info: self.client_info.clone(),
+            requests,
+            response_timeout: crate::notify::LONGEST_WAIT,
+        }
     }
 
     /// Sends a request, and sends it again for as long as the server says that it is busy.
@@ -217,7 +241,8 @@ impl Transport {
         if !plain.eq_ignore_ascii_case(header::CONTENT_TYPE_MAPI) || outer.is_none() {
             return Err(self.not_mapi(format!("it answers with {plain}")));
         }
-        let (inner, body) = Self::body(&self.settings, connection, &mut response, limit).await?;
+        let (inner, body) =
+            Self::body(&self.settings, self.response_timeout, connection, &mut response, limit).await?;
         if let Some(code) = inner.filter(|code| *code != ResponseCode::Success) {
             return Err(refused_code(request_type, code));
         }
@@ -228,6 +253,7 @@ impl Transport {
     /// Reads meta-tags, additional headers and body — [MS-OXCMAPIHTTP] 2.2.2.2.
     async fn body(
         settings: &Settings,
+        response_timeout: Duration,
         connection: &mut Connection,
         response: &mut Response<Incoming>,
         limit: usize,
@@ -239,7 +265,7 @@ impl Transport {
         let mut framing_left = 64_usize << 10;
         let (mut code, mut body) = (None, Vec::new());
         loop {
-            let left = options.response_timeout.saturating_sub(started.elapsed());
+            let left = response_timeout.saturating_sub(started.elapsed());
             let bytes = match connection.body(response, options.read_timeout.min(left)).await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => {
@@ -247,7 +273,7 @@ impl Transport {
                     return Ok((code, body));
                 }
                 Err(Error::Reach(ReachError::Stalled { .. })) if left < options.read_timeout => {
-                    return Err(ProtocolError::Endless { after: options.response_timeout }.into());
+                    return Err(ProtocolError::Endless { after: response_timeout }.into());
                 }
                 Err(error) => return Err(error),
             };

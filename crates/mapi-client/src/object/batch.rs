@@ -107,7 +107,7 @@ impl Batch {
             };
             let executed = requester.execute(buffer, max_rop_out).await?;
             let requests: Vec<Request> = rops.iter().map(|rop| rop.request.clone()).collect();
-            let replies = session::replies(executed, &requests, &self.columns)?;
+            let replies = session::replies(requester.inbox(), executed, &requests, &self.columns)?;
             let answered = answers.take_in(replies, rops)?;
             if answered == 0 {
                 return Err(Error::Refused {

@@ -15,6 +15,8 @@ mod ledger;
 #[cfg(test)]
 mod logon_ex;
 #[cfg(test)]
+mod notify;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod secrets;
