@@ -1,7 +1,12 @@
-//! Autodiscover (POX) on the server's own host — [MS-OXDSCLI].
+//! Autodiscover (POX) — [MS-OXDSCLI]: on the server's own host, and from an address alone ([`Discovery`]).
 
 mod dns;
 mod document;
+mod found;
+mod plain;
+mod realm;
+mod step;
+mod walk;
 
 use std::time::SystemTime;
 
@@ -20,6 +25,10 @@ use crate::error::{DiscoveryError, Error, ProtocolError, ReachError, SetupError,
 use crate::retry_after;
 pub use dns::{Dns, Service, SystemDns};
 use document::Document;
+pub use found::{AlternativeMailbox, Discovered, Urls};
+pub use realm::{ConfirmHop, Hop, HopReason};
+pub use step::{DiscoveryStep, Outcome, Way};
+pub use walk::Discovery;
 
 /// Where Autodiscover is — [MS-OXDISCO] 3.1.5.4.
 const TARGET: &str = "/autodiscover/autodiscover.xml";
@@ -29,31 +38,6 @@ const MAX_DOCUMENT: usize = 256 << 10;
 const MAX_REDIRECTS: u32 = 4;
 /// Requests that are repeated because the connection had ended.
 const MAX_REOPENED: u32 = 3;
-
-/// What Autodiscover says about a user — [MS-OXDSCLI] 2.2.4.1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Discovered {
-    /// LegacyDN: what Connect and RopLogon carry.
-    pub legacy_dn: String,
-    /// DisplayName.
-    pub display_name: Option<String>,
-    /// AutoDiscoverSMTPAddress.
-    pub address: Option<String>,
-    /// The URL of the mailbox endpoint: ExternalUrl or InternalUrl of MailStore of the mapiHttp protocol.
-    pub mail_store: Option<String>,
-}
-
-impl Discovered {
-    /// The settings in a document that Autodiscover answered with; `None` when it has none.
-    #[must_use]
-    pub fn from_document(document: &[u8]) -> Option<Self> {
-        match document::read(document) {
-            Document::Settings(found) => Some(found),
-            _ => None,
-        }
-    }
-}
 
 impl Connector {
     /// Asks Autodiscover on the endpoint's host and port about an address.
@@ -68,7 +52,8 @@ impl Connector {
         let host = endpoint.host().to_owned();
         for _ in 0..=MAX_REDIRECTS {
             let unusable = |why: &str| DiscoveryError::Unusable { host: host.clone(), why: why.to_owned() };
-            match self.ask(&endpoint, &address).await? {
+            match self.ask(&endpoint, &address, Signed::Yes).await? {
+                Answer::SignIn(error) => return Err(error.into()),
                 Answer::Elsewhere(location) => endpoint = redirected(&endpoint, &location)?,
                 Answer::Document(Document::Settings(found)) => {
                     tracing::debug!(%endpoint, "Autodiscover gave settings");
@@ -90,7 +75,8 @@ impl Connector {
         Err(DiscoveryError::Redirect { host, why }.into())
     }
 
-    async fn ask(&self, endpoint: &Endpoint, address: &str) -> Result<Answer, Error> {
+    /// Asks one host about an address. A host that wants another sign-in than it got is an answer, not an error.
+    async fn ask(&self, endpoint: &Endpoint, address: &str, signed: Signed) -> Result<Answer, Error> {
         let settings = &self.settings;
         let kind = settings.ledger.kind("connections");
         let timeout = settings.options.read_timeout;
@@ -99,7 +85,8 @@ impl Connector {
         loop {
             let mut connection = settings.connect_to(endpoint, &kind).await?;
             settings.counters.request();
-            let mut response = match connection.send(self.request(endpoint, address)?, timeout).await {
+            let mut response = match connection.send(self.request(endpoint, address, signed)?, timeout).await
+            {
                 Ok(response) => response,
                 Err(SendError::NotSent(_)) if reopened < MAX_REOPENED => {
                     reopened = reopened.saturating_add(1);
@@ -115,9 +102,9 @@ impl Connector {
             match status {
                 StatusCode::OK => {}
                 StatusCode::UNAUTHORIZED => {
-                    return Err(SignInError::unauthorized(response.headers()).into());
+                    return Ok(Answer::SignIn(SignInError::unauthorized(response.headers())));
                 }
-                StatusCode::FORBIDDEN => return Err(SignInError::Forbidden.into()),
+                StatusCode::FORBIDDEN => return Ok(Answer::SignIn(SignInError::Forbidden)),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     tried = tried.saturating_add(1);
                     let asked = text(response.headers(), RETRY_AFTER.as_str())
@@ -153,7 +140,12 @@ impl Connector {
         }
     }
 
-    fn request(&self, endpoint: &Endpoint, address: &str) -> Result<Request<Full<Bytes>>, Error> {
+    fn request(
+        &self,
+        endpoint: &Endpoint,
+        address: &str,
+        signed: Signed,
+    ) -> Result<Request<Full<Bytes>>, Error> {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
              <Autodiscover xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006\">\
@@ -163,11 +155,16 @@ impl Connector {
             escape(address)
         );
         let host = HeaderValue::from_str(&endpoint.host_header()).map_err(|_| SetupError::UserName)?;
-        Request::post(endpoint.target())
-            .header(HOST, host)
-            .header(AUTHORIZATION, self.settings.authorization.clone())
+        let anchor = HeaderValue::from_str(address).map_err(|_| SetupError::UserName)?;
+        let mut request = Request::post(endpoint.target()).header(HOST, host);
+        if signed == Signed::Yes {
+            request = request.header(AUTHORIZATION, self.settings.authorization.clone());
+        }
+        request
             .header(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"))
             .header(USER_AGENT, HeaderValue::from_static(crate::settings::USER_AGENT))
+            // Which mailbox it is about, for the balancers before the servers.
+            .header("X-AnchorMailbox", anchor)
             .header("X-MapiHttpCapability", HeaderValue::from_static("1"))
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| ProtocolError::Http(e.to_string()).into())
@@ -181,9 +178,18 @@ pub fn autodiscover_document(bytes: &[u8]) -> String {
     format!("{:?}", document::read(bytes))
 }
 
+/// Whether a request carries the credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signed {
+    Yes,
+    No,
+}
+
 enum Answer {
     Document(Document),
     Elsewhere(String),
+    /// 401 or 403.
+    SignIn(SignInError),
 }
 
 /// Where a redirection leads: the same host, and TLS where there was TLS.

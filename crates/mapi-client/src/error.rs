@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::discover::Hop;
 use http::header::{HeaderMap, WWW_AUTHENTICATE};
 use watertight_mapi::MapiCode;
 use watertight_mapi::http::ResponseCode;
@@ -329,6 +330,29 @@ pub enum DiscoveryError {
         /// What is missing.
         why: String,
     },
+    /// Nobody in the domain says where the mailbox is.
+    #[error(
+        "nobody says where the mailbox of {address} is; check the part after the @, or give --server URL. Tried:\n  {tried}"
+    )]
+    Nowhere {
+        /// The address.
+        address: String,
+        /// Its domain.
+        domain: String,
+        /// What was tried and what came of it, a line each.
+        tried: String,
+    },
+    /// There are settings, but none for MAPI over HTTP.
+    #[error(
+        "Autodiscover on {host} knows the user but offers no MAPI over HTTP; ask for it to be enabled for the mailbox"
+    )]
+    NoMapiHttp {
+        /// The host that was asked.
+        host: String,
+    },
+    /// A host that was not confirmed would have got the password.
+    #[error("{0}; if {host} is right, say so with --yes, or give --server URL", host = .0.host)]
+    Unconfirmed(Box<Hop>),
     /// The server sends the client elsewhere, too often or to a place that is not allowed.
     #[error("Autodiscover on {host} leads astray ({why}); check the server's name, or give --user-dn")]
     Redirect {
@@ -351,6 +375,9 @@ pub enum SetupError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// No address of the form NAME@DOMAIN.
+    #[error("{0:?} is not an address of the form NAME@DOMAIN")]
+    Address(String),
     /// Plain HTTP to another machine.
     #[error("passwords go to {host} over https only; http is for this machine itself")]
     PlainHttp {

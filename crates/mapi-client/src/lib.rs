@@ -75,7 +75,10 @@ pub use connector::Connector;
 pub use cookies::cookies_after;
 #[doc(hidden)]
 pub use discover::autodiscover_document;
-pub use discover::{Discovered, Dns, Service, SystemDns};
+pub use discover::{
+    AlternativeMailbox, ConfirmHop, Discovered, Discovery, DiscoveryStep, Dns, Hop, HopReason, Outcome,
+    Service, SystemDns, Urls, Way,
+};
 pub use download::Download;
 pub use endpoint::{Credentials, Endpoint};
 pub use error::{

@@ -105,11 +105,18 @@ pub(crate) const fn code(error: &Error) -> MapiCode {
         | Error::Protocol(ProtocolError::Endless { .. }) => MapiCode::Timeout,
         Error::SignIn(SignInError::Credentials) => MapiCode::LogonFailed,
         Error::SignIn(SignInError::Forbidden | SignInError::NoPrivilege(_)) => MapiCode::AccessDenied,
-        Error::SignIn(SignInError::NoBasic) | Error::NotMapi { .. } => MapiCode::NotSupported,
+        Error::SignIn(SignInError::NoBasic)
+        | Error::NotMapi { .. }
+        | Error::Discovery(DiscoveryError::NoMapiHttp { .. }) => MapiCode::NotSupported,
         Error::SignIn(SignInError::NoMailbox(_)) | Error::Discovery(DiscoveryError::Unknown { .. }) => {
             MapiCode::NotFound
         }
-        Error::Discovery(DiscoveryError::Unusable { .. } | DiscoveryError::Redirect { .. })
+        Error::Discovery(
+            DiscoveryError::Unusable { .. }
+            | DiscoveryError::Redirect { .. }
+            | DiscoveryError::Nowhere { .. }
+            | DiscoveryError::Unconfirmed(_),
+        )
         | Error::Setup(SetupError::Roots { .. }) => MapiCode::UnconfiguredLogon,
         Error::Protocol(ProtocolError::TooLarge { .. })
         | Error::Setup(
@@ -130,6 +137,7 @@ pub(crate) const fn code(error: &Error) -> MapiCode {
         Error::SessionLost(_) => MapiCode::EndOfSession,
         Error::Setup(
             SetupError::Url { .. }
+            | SetupError::Address(_)
             | SetupError::PlainHttp { .. }
             | SetupError::UserName
             | SetupError::NoWireForm(_)

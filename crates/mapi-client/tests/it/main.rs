@@ -7,6 +7,8 @@ mod download;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod keep_alive;
 #[cfg(test)]
 mod kit;
@@ -24,3 +26,5 @@ mod secrets;
 mod terminal;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod walk;
