@@ -7,7 +7,6 @@ mod head;
 #[doc(hidden)]
 pub use head::request_head;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,14 +16,15 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use watertight_ledger::{Kind, Ledger};
 use watertight_mapi::http::ResponseCode;
 use watertight_mapi::store::{Account, Store};
 
-use crate::auth::{AuthError, Authenticator};
+use crate::auth::{AuthError, Authenticator, Connection, SignedIn};
 use crate::autodiscover;
 use crate::session::Contexts;
 
@@ -32,10 +32,6 @@ use crate::session::Contexts;
 const MAX_AUTODISCOVER: usize = 64 * 1024;
 /// The most bytes of a MAPI/HTTP request body: a RopBuffer and an auxiliary buffer at their bounds, and the rest.
 const MAX_REQUEST: usize = 0x4_0000 + 0x1008 + 4096;
-
-/// The other end of the connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What all requests share.
 pub(crate) struct Front {
@@ -71,57 +67,103 @@ async fn dispatch(State(front): State<Arc<Front>>, request: Request) -> Response
     if !discovers && path != "/mapi" && !path.starts_with("/mapi/") {
         return plain(StatusCode::NOT_FOUND, "Nothing is here.\n");
     }
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
-    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
-    let account = match front.authenticate(authorization, peer).await {
-        Ok(account) => account,
-        Err(refusal) => return *refusal,
+    let (parts, body) = request.into_parts();
+    let SignedIn { account, reply } = match front.authenticate(&parts).await {
+        Ok(signed_in) => signed_in,
+        Err(error) => return front.refuse(error, &parts.headers, body).await,
     };
-    if discovers {
-        return autodiscover(&front, &account, request).await;
+    let request = Request::from_parts(parts, body);
+    let mut response = front.answer(&path, discovers, account, request).await;
+    if let Some(value) = reply {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
-    let code = match path.trim_end_matches('/') {
-        "/mapi/emsmdb" => return emsmdb::answer(&front, account, request).await,
-        "/mapi/nspi" => ResponseCode::EndpointDisabled,
-        _ => ResponseCode::InvalidPath,
-    };
-    answer::Echo::of(request.headers()).error(&front, code, "There is no such endpoint here.")
+    response
 }
 
 impl Front {
-    /// Who sent the request, or the answer that says that it must be somebody.
-    async fn authenticate(
-        &self,
-        authorization: Option<HeaderValue>,
-        peer: IpAddr,
-    ) -> Result<Account, Box<Response>> {
-        let error = match self.auth.basic(authorization.as_ref().map(HeaderValue::as_bytes), peer).await {
-            Ok(account) => return Ok(account),
-            Err(error) => error,
+    /// Answers somebody who has signed in.
+    async fn answer(
+        self: &Arc<Self>,
+        path: &str,
+        discovers: bool,
+        account: Account,
+        request: Request,
+    ) -> Response {
+        if discovers {
+            return autodiscover(self, &account, request).await;
+        }
+        let code = match path.trim_end_matches('/') {
+            "/mapi/emsmdb" => return emsmdb::answer(self, account, request).await,
+            "/mapi/nspi" => ResponseCode::EndpointDisabled,
+            _ => ResponseCode::InvalidPath,
         };
-        let (status, retry_after) = match &error {
-            AuthError::Missing | AuthError::Wrong => (StatusCode::UNAUTHORIZED, None),
-            AuthError::Limited(wait) => {
-                (StatusCode::TOO_MANY_REQUESTS, Some(wait.as_secs().saturating_add(1)))
+        answer::Echo::of(request.headers()).error(self, code, "There is no such endpoint here.")
+    }
+
+    /// Who sent the request.
+    async fn authenticate(&self, request: &Parts) -> Result<SignedIn, AuthError> {
+        match request.extensions.get::<Arc<Connection>>() {
+            Some(connection) => self.auth.sign_in(&request.headers, connection).await,
+            // The listener gives every request its connection.
+            None => Err(AuthError::Missing),
+        }
+    }
+
+    /// The answer to a request that nobody has signed in for.
+    async fn refuse(&self, error: AuthError, request: &HeaderMap, body: Body) -> Response {
+        let (status, text, retry_after) = match &error {
+            AuthError::Missing | AuthError::Wrong | AuthError::BadToken | AuthError::GoOn(_) => {
+                (StatusCode::UNAUTHORIZED, "You must sign in.\n", None)
             }
-            AuthError::Busy => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
+            AuthError::Expired => {
+                (StatusCode::UNAUTHORIZED, "The access token has expired: ask for another one.\n", None)
+            }
+            AuthError::NoAccount => (
+                StatusCode::FORBIDDEN,
+                "You have signed in, but there is no account of your name here.\n",
+                None,
+            ),
+            AuthError::Limited(wait) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "There were too many failed sign-ins: wait.\n",
+                Some(wait.as_secs().saturating_add(1)),
+            ),
+            AuthError::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, "There are too many sign-ins at once: wait.\n", Some(5))
+            }
             AuthError::Store(source) => {
                 tracing::error!(error = %source, "an account cannot be looked up");
-                (StatusCode::INTERNAL_SERVER_ERROR, None)
+                (StatusCode::INTERNAL_SERVER_ERROR, "Your account cannot be looked up.\n", None)
             }
         };
-        let mut response = plain(status, "You must sign in.\n");
+        let mut response = plain(status, text);
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Basic realm=\"Watertight\", charset=\"UTF-8\""),
-            );
+            for value in self.auth.offers(&error, request).await {
+                headers.append(header::WWW_AUTHENTICATE, value);
+            }
         }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        Err(Box::new(response))
+        // The exchange goes on with the next request of this connection: it must come to this one's end.
+        self.skip(body).await;
+        response
+    }
+
+    /// Reads a request body that nobody wants, within the bounds of those that somebody does. Beyond them the
+    /// connection closes.
+    async fn skip(&self, mut body: Body) {
+        let mut left = MAX_REQUEST;
+        let read = async {
+            while let Some(Ok(frame)) = body.frame().await {
+                let len = frame.data_ref().map_or(0, Bytes::len);
+                let Some(less) = left.checked_sub(len) else { break };
+                left = less;
+            }
+        };
+        // What does not come in time is not waited for.
+        let _ = tokio::time::timeout(self.body_timeout, read).await;
     }
 
     /// Whether the server is going away.

@@ -1,8 +1,8 @@
 //! MAPI/HTTP server: session contexts, logons, ROPs, ICS producer.
 //!
 //! It knows the store only through [`watertight_mapi::store`]. [`Server`] listens, with TLS or on loopback without;
-//! `http` answers the request types of [MS-OXCMAPIHTTP]; [`session`] holds the session contexts; [`auth`] checks
-//! passwords; `autodiscover` answers [MS-OXDSCLI]. [`rop`] is the ROP processor: one [`rop::Session`] is owned by
+//! `http` answers the request types of [MS-OXCMAPIHTTP]; [`session`] holds the session contexts; [`auth`] says
+//! who sends a request; `autodiscover` answers [MS-OXDSCLI]. [`rop`] is the ROP processor: one [`rop::Session`] is owned by
 //! each session context, and dropping it releases everything that the client opened. [`ics`] produces FastTransfer
 //! streams: one [`ics::Source`] is owned by the handle of each synchronization or copy.
 //!
@@ -23,7 +23,7 @@ pub mod session;
 pub use self::http::request_head;
 #[doc(hidden)]
 pub use auth::basic_credentials;
-pub use auth::hash_password;
+pub use auth::{Scheme, SignIn, SignInError, hash_password, new_token, nt_hash};
 #[doc(hidden)]
 pub use autodiscover::autodiscover_request;
 pub use server::{Server, ServerConfig, ServerError};

@@ -3,7 +3,7 @@
 mod stall;
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,19 +20,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+use watertight_auth::ChannelBindings;
 use watertight_ledger::{Entry, Ledger};
 use watertight_mapi::store::Store;
 
 use self::stall::Stall;
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, SignIn, SignInError};
 use crate::clock::{Clock, SystemClock};
-use crate::http::{Front, Peer, router};
+use crate::http::{Front, router};
 use crate::session::{Contexts, Limits};
 
 /// How long the store is left alone at least before it is told to let go of what nobody uses.
 const REST: Duration = Duration::from_secs(2);
 /// The most bytes of the head of a request.
 const MAX_HEAD: usize = 32 * 1024;
+/// The same where Kerberos is taken: a ticket with a large authorization has 48 KiB, and more in base64.
+const MAX_HEAD_WITH_TICKET: usize = 96 * 1024;
 /// The most headers of a request.
 const MAX_HEADERS: usize = 64;
 
@@ -44,6 +47,11 @@ pub struct ServerConfig {
     pub address: SocketAddr,
     /// TLS. Without it the address must be loopback.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// What proofs of identity are bound to on a TLS connection: [`ServerConfig::with_tls`] takes it from the
+    /// certificate.
+    pub channel: Option<ChannelBindings>,
+    /// How clients sign in.
+    pub sign_in: SignIn,
     /// What Autodiscover calls this server: a URL up to the path. Without it, what each request was sent to.
     pub public_url: Option<String>,
     /// How long session contexts live, and how many there may be.
@@ -71,6 +79,8 @@ impl ServerConfig {
         Self {
             address,
             tls: None,
+            channel: None,
+            sign_in: SignIn::default(),
             public_url: None,
             contexts: Limits { expiry: Duration::from_secs(900), per_account: 100, total: 10_000 },
             pending_period: Duration::from_secs(15),
@@ -95,6 +105,7 @@ impl ServerConfig {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| bad(e.to_string()))?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| bad(e.to_string()))?;
+        self.channel = chain.first().map(|certificate| ChannelBindings::tls_server_end_point(certificate));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut tls = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -117,6 +128,9 @@ pub enum ServerError {
         "{0} is not a loopback address: without TLS only loopback is served; give a certificate and a key"
     )]
     PlainHttp(SocketAddr),
+    /// Nobody could sign in like this.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     /// The certificate or the key is of no use.
     #[error("the TLS certificate or key cannot be used: {0}")]
     Certificate(String),
@@ -157,12 +171,20 @@ impl Server {
         if config.tls.is_none() && !config.address.ip().to_canonical().is_loopback() {
             return Err(ServerError::PlainHttp(config.address));
         }
+        config.sign_in.check(config.tls.is_some())?;
         let listen = |source| ServerError::Listen { address: config.address, source };
         let listener = TcpListener::bind(config.address).await.map_err(listen)?;
         let local = listener.local_addr().map_err(listen)?;
         let ledger = ledger.child("mapi-server");
         let clock = Arc::clone(&config.clock);
-        let auth = Authenticator::new(Arc::clone(&store), &ledger, Arc::clone(&clock));
+        let channel = config.channel.clone().filter(|_| config.tls.is_some());
+        let auth = Authenticator::new(
+            Arc::clone(&store),
+            &ledger,
+            Arc::clone(&clock),
+            config.sign_in.clone(),
+            channel,
+        );
         let (sender, running) = mpsc::channel(1);
         let front = Front {
             store,
@@ -268,6 +290,7 @@ async fn accept(
     connections: &mut JoinSet<()>,
 ) -> Infallible {
     let sockets = front.ledger.kind("connections");
+    let max_head = if config.sign_in.keytab.is_some() { MAX_HEAD_WITH_TICKET } else { MAX_HEAD };
     let tls = config.tls.clone().map(TlsAcceptor::from);
     let next = async || {
         let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
@@ -292,7 +315,8 @@ async fn accept(
         };
         let held = Held { _slot: slot, _entry: sockets.enter() };
         let connection = Connection {
-            peer: peer.ip(),
+            client: Arc::new(front.auth.connection(peer.ip())),
+            max_head,
             router: router(Arc::clone(front)),
             idle_timeout: config.idle_timeout,
             stall_timeout: config.stall_timeout,
@@ -313,7 +337,8 @@ struct Held {
 }
 
 struct Connection {
-    peer: IpAddr,
+    client: Arc<crate::auth::Connection>,
+    max_head: usize,
     router: Router,
     idle_timeout: Duration,
     stall_timeout: Duration,
@@ -335,18 +360,18 @@ impl Connection {
     }
 
     async fn http(mut self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let peer = Peer(self.peer);
+        let client = self.client;
         let router = self.router;
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(Arc::clone(&client));
             router.clone().oneshot(request)
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.idle_timeout)
             .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_HEAD)
+            .max_header_size(self.max_head)
             .serve_connection(TokioIo::new(Stall::new(stream, self.stall_timeout)), service);
         let mut connection = pin!(connection);
         let stopped = async {

@@ -15,6 +15,12 @@ pub fn hash_password(password: &str) -> std::io::Result<String> {
     Ok(hash.to_string())
 }
 
+/// What NTLM needs of a password, for [`Secrets::set_password`](watertight_mapi::store::Secrets::set_password).
+#[must_use]
+pub fn nt_hash(password: &str) -> watertight_mapi::store::NtHash {
+    watertight_mapi::store::NtHash(*watertight_auth::NtHash::of_password(password).as_bytes())
+}
+
 /// Whether the password is the one of the hash. A hash that cannot be read is nobody's.
 pub(super) fn verify(password: &str, hash: &str) -> bool {
     PasswordVerifier::<str>::verify_password(&Argon2::default(), password.as_bytes(), hash).is_ok()
