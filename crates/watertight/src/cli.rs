@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
+use watertight_mapi_server::Scheme;
 
 /// Your Exchange or grommunio mailbox as a Maildir, kept in step over MAPI/HTTP.
 #[derive(Debug, Parser)]
@@ -100,10 +101,22 @@ pub struct Demo {
 Prints what it listens on, one address per line, when it is ready; stops cleanly on SIGTERM \
 and SIGINT. Without a certificate it speaks plain HTTP, and only on loopback.
 
+Sign-in: `Basic` (the password) always; `NTLM` for the accounts with --ntlm; `Bearer` for those \
+with a token (`watertight user token`); `Negotiate` (Kerberos) with --keytab. What some account \
+can use is offered, the strongest first. NTLM and Negotiate belong to a connection: they are not \
+offered to clients that come through a proxy (Via, Forwarded, X-Forwarded-For); a proxy that \
+sends none of these headers needs --sign-in basic,bearer.
+
+A Kerberos principal anna@EXAMPLE.ORG is the account with the address anna@example.org; else the \
+account anna, when the keytab is of the realm EXAMPLE.ORG.
+
 Examples:
   watertight serve --data /srv/mail --http 127.0.0.1:8080
   watertight serve --data /srv/mail --http 0.0.0.0:443 \\
-      --tls-cert cert.pem --tls-key key.pem")]
+      --tls-cert cert.pem --tls-key key.pem
+  watertight serve --data /srv/mail --http 0.0.0.0:443 \\
+      --tls-cert cert.pem --tls-key key.pem --keytab http.keytab \\
+      --sign-in negotiate --channel-bindings require")]
 pub struct Serve {
     /// The data directory.
     #[arg(long, value_name = "DIR")]
@@ -117,6 +130,16 @@ pub struct Serve {
     /// Its private key (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// Take and offer these ways to sign in only: basic, bearer, ntlm, negotiate.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub sign_in: Option<Vec<Scheme>>,
+    /// Take Kerberos tickets, with the keys of HTTP/host in this keytab.
+    #[arg(long, value_name = "FILE")]
+    pub keytab: Option<PathBuf>,
+    /// Whether NTLM and Kerberos must be bound to the TLS connection: `allow` compares what a client binds, and lets
+    /// those in that bind nothing.
+    #[arg(long, value_enum, default_value_t = Bindings::Allow)]
+    pub channel_bindings: Bindings,
     /// Keep the bytes that a mail came in to ourselves: clients get the standard properties only.
     #[arg(long)]
     pub no_transport_form: bool,
@@ -136,11 +159,74 @@ pub struct Serve {
     pub plant: Vec<Plant>,
 }
 
+/// What is asked of channel bindings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bindings {
+    /// Those that are sent must be right.
+    Allow,
+    /// They must be sent.
+    Require,
+}
+
 /// `watertight user`
 #[derive(Debug, Subcommand)]
 pub enum User {
     /// Make an account and its mailbox.
     Add(UserAdd),
+    /// Give an account another password.
+    Passwd(UserPasswd),
+    /// Make an access token for an account, or revoke all it has.
+    Token(UserToken),
+}
+
+/// `watertight user passwd`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The password comes from --password-file, the variable WATERTIGHT_PASSWORD, or a prompt. An \
+account that could use NTLM still can, with the new password. Access tokens stay as they are.
+
+Examples:
+  watertight user passwd --data /srv/mail anna
+  watertight user passwd --data /srv/mail anna --ntlm   and let NTLM be used")]
+pub struct UserPasswd {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The login name.
+    pub name: String,
+    /// A file whose first line is the password; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Let the account sign in with NTLM [default: as before].
+    #[arg(long, conflicts_with = "no_ntlm")]
+    pub ntlm: bool,
+    /// Do not let the account sign in with NTLM any more.
+    #[arg(long)]
+    pub no_ntlm: bool,
+}
+
+/// `watertight user token`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A client that sends the token in `Authorization: Bearer TOKEN` is the account. It is printed \
+once, and only its hash is kept: one that is lost is made anew.
+
+Examples:
+  watertight user token --data /srv/mail anna > anna.token
+  watertight user token --data /srv/mail anna --valid 7
+  watertight user token --data /srv/mail anna --revoke")]
+pub struct UserToken {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The login name.
+    pub name: String,
+    /// For how many days it is good.
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub valid: u16,
+    /// Revoke all tokens of the account instead.
+    #[arg(long, conflicts_with = "valid")]
+    pub revoke: bool,
 }
 
 /// `watertight user add`
@@ -166,6 +252,10 @@ pub struct UserAdd {
     /// The display name [default: NAME].
     #[arg(long, value_name = "TEXT")]
     pub display: Option<String>,
+    /// Let the account sign in with NTLM: its hash of the password is kept too, which is as good as the password for
+    /// NTLM to whoever reads the data directory.
+    #[arg(long)]
+    pub ntlm: bool,
 }
 
 /// `watertight import`

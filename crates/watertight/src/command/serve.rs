@@ -1,20 +1,24 @@
 //! `watertight serve`
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
+use watertight_auth::AuthError;
+use watertight_auth::kerberos::Keytab;
 use watertight_ledger::Ledger;
 use watertight_mapi::store::Store;
-use watertight_mapi_server::{Server, ServerConfig};
+use watertight_mapi_server::{Server, ServerConfig, ServerError};
 
 use super::on_runtime;
 use super::soak::Planted;
-use crate::cli::{Common, Serve};
+use crate::cli::{Bindings, Common, Serve};
 use crate::data;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::inspect::{Orders, Socket};
 use crate::plain::PlainStore;
 
@@ -47,10 +51,16 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
         };
         config = config.with_tls(&read(cert)?, &read(key)?)?;
     }
+    config.sign_in.schemes.clone_from(&args.sign_in);
+    config.sign_in.bindings_required = args.channel_bindings == Bindings::Require;
+    config.sign_in.keytab = args.keytab.as_deref().map(keytab).transpose()?;
     // Signals that come from now on are not missed.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let server = Server::bind(config, store, &ledger).await?;
+    let server = Server::bind(config, store, &ledger).await.map_err(|error| match error {
+        ServerError::SignIn(error) => Failure::usage(error.to_string()).into(),
+        error => anyhow::Error::new(error),
+    })?;
     let inspection = args.inspect.as_deref().map(|path| Socket::bind(path, &ledger, orders)).transpose()?;
     announce(&server.urls(), common)?;
     let stopped = async move {
@@ -70,6 +80,39 @@ async fn serve(args: &Serve, common: &Common) -> Result<Exit> {
     }
     tracing::info!(held = ledger.held(), "stopped");
     Ok(Exit::Done)
+}
+
+/// The keys of a keytab that nobody else can read.
+fn keytab(path: &Path) -> Result<Arc<Keytab>> {
+    let shown = path.display();
+    let failure = |what: String, cure: String| Failure::new(Exit::Failed, what, cure);
+    let found = std::fs::metadata(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => failure(
+            format!("there is no keytab {shown}"),
+            format!("make one: kadmin -q 'ktadd -k {shown} HTTP/host', or samba-tool domain exportkeytab {shown} --principal=HTTP/host"),
+        ),
+        _ => unreadable(path, &error),
+    })?;
+    if found.permissions().mode() & 0o007 != 0 {
+        let what =
+            format!("everybody on this machine can read the keytab {shown}, and be this server with it");
+        return Err(failure(what, format!("chmod 600 {shown}")).into());
+    }
+    let keytab = Keytab::read(path).map_err(|error| match &error {
+        AuthError::Io { source, .. } => unreadable(path, source),
+        error => failure(
+            format!("{shown} cannot be used as a keytab: {error}"),
+            format!("look at it with: klist -k -e {shown}; the keys must be aes256-cts or aes128-cts"),
+        ),
+    })?;
+    Ok(Arc::new(keytab))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let shown = path.display();
+    let cure =
+        format!("let the user that runs this command read it: chown USER {shown} and chmod 600 {shown}");
+    Failure::new(Exit::Failed, format!("the keytab {shown} cannot be read: {error}"), cure)
 }
 
 /// Says what is listened on, one address a line, and that it is ready.
