@@ -322,40 +322,79 @@ pub struct StoreBackup {
     pub to: PathBuf,
 }
 
+/// The account and the way to it.
+#[derive(Debug, Default, Args)]
+#[group(skip)]
+pub struct Access {
+    /// The server, or the whole address of its MAPI/HTTP endpoint [default: Autodiscover finds it].
+    #[arg(long, value_name = "URL", help_heading = ACCESS)]
+    pub server: Option<String>,
+    /// The login name [default: the mail address].
+    #[arg(long, value_name = "NAME", help_heading = ACCESS)]
+    pub user: Option<String>,
+    /// The user's distinguished name [default: the server's Autodiscover says it].
+    #[arg(long, value_name = "DN", help_heading = ACCESS)]
+    pub user_dn: Option<String>,
+    /// How to sign in: auto, basic, ntlm, negotiate or bearer [default: auto, the strongest that the server offers].
+    #[arg(long, value_name = "SCHEME", help_heading = ACCESS)]
+    pub sign_in: Option<String>,
+    /// A file whose first line is the password; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE", group = "secret", help_heading = ACCESS)]
+    pub password_file: Option<PathBuf>,
+    /// A command that prints the password.
+    #[arg(long, value_name = "COMMAND", group = "secret", help_heading = ACCESS)]
+    pub password_command: Option<String>,
+    /// A command that prints a token (OAuth), in place of a password; it runs again when the token has expired.
+    #[arg(long, value_name = "COMMAND", group = "secret", help_heading = ACCESS)]
+    pub token_command: Option<String>,
+    /// The password is in the keyring of your session (Secret Service); `login` puts it there.
+    #[arg(long, group = "secret", help_heading = ACCESS)]
+    pub keyring: bool,
+    /// Trust the certificates in this file (PEM) too.
+    #[arg(long, value_name = "FILE", help_heading = ACCESS)]
+    pub tls_ca: Option<PathBuf>,
+}
+
+const ACCESS: &str = "The account";
+
 /// `watertight sync`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The password comes from --password-file, --password-command, the variable WATERTIGHT_PASSWORD, \
-or a prompt; it is never an argument.
+NAME is an account of the configuration (~/.config/watertight/config.toml, see docs/config.md); \
+`watertight login` writes one. What the command line says goes before what the account says.
+
+The password comes from --password-file, --password-command, --keyring, the variable \
+WATERTIGHT_PASSWORD, or a prompt; it is never an argument.
+
+With --all, an account that fails does not stop the others, and the exit status is the lowest of \
+theirs that is not 0: 1 failed, 2 wrong configuration, 3 could not sign in, 4 could not reach, \
+5 done in part.
 
 Examples:
+  watertight sync work
+  watertight sync work ~/Mail/elsewhere --folder 'INBOX*' --dry-run
+  watertight sync --all
   watertight sync --server https://mail.example.org --user anna@example.org \\
-      --maildir ~/Mail
-  watertight sync --server https://mail.example.org --user anna@example.org \\
-      --password-command 'pass mail' --maildir ~/Mail \\
-      --folder 'INBOX*' --dry-run")]
+      --password-command 'pass mail' --maildir ~/Mail")]
 pub struct Sync {
-    /// The server, or the whole address of its MAPI/HTTP endpoint.
-    #[arg(long, value_name = "URL")]
-    pub server: String,
-    /// The login name.
-    #[arg(long, value_name = "NAME")]
-    pub user: String,
-    /// The user's distinguished name [default: the server's Autodiscover says it].
-    #[arg(long, value_name = "DN")]
-    pub user_dn: Option<String>,
-    /// A file whose first line is the password; `-` reads it from standard input.
-    #[arg(long, value_name = "FILE", group = "secret")]
-    pub password_file: Option<PathBuf>,
-    /// A command that prints the password.
-    #[arg(long, value_name = "COMMAND", group = "secret")]
-    pub password_command: Option<String>,
-    /// Trust the certificates in this file (PEM) too.
+    /// The account [default: the default one of the configuration, where no --server is given].
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// The Maildir, in place of the account's.
+    #[arg(value_name = "MAILDIR", conflicts_with = "maildir")]
+    pub into: Option<PathBuf>,
+    /// Every account of the configuration that has a Maildir.
+    #[arg(long, conflicts_with_all = ["name", "into", "maildir", "server", "user", "user_dn", "sign_in", "secret"])]
+    pub all: bool,
+    /// The configuration [default: ~/.config/watertight/config.toml].
     #[arg(long, value_name = "FILE")]
-    pub tls_ca: Option<PathBuf>,
+    pub config: Option<PathBuf>,
+    /// The account and the way to it.
+    #[command(flatten)]
+    pub access: Access,
     /// The Maildir; it is made when it is not there.
     #[arg(long, value_name = "DIR")]
-    pub maildir: PathBuf,
+    pub maildir: Option<PathBuf>,
     /// Only folders whose path matches: `*` stands for any characters, `?` for one; the Inbox is `INBOX`.
     #[arg(long, value_name = "GLOB")]
     pub folder: Option<String>,

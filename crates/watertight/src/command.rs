@@ -1,5 +1,6 @@
 //! What the commands do: compose the libraries, print results.
 
+pub mod account;
 pub mod demo;
 pub mod import;
 pub mod serve;

@@ -22,16 +22,51 @@ pub enum Exit {
     Partial,
 }
 
-impl From<Exit> for ExitCode {
+impl Exit {
+    /// That of two of which one was worse: the lowest that is not 0.
+    pub fn worse(self, other: Self) -> Self {
+        match (u8::from(self), u8::from(other)) {
+            (0, _) => other,
+            (_, 0) => self,
+            (mine, its) => {
+                if its < mine {
+                    other
+                } else {
+                    self
+                }
+            }
+        }
+    }
+
+    /// In a few words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "wrong configuration",
+            Self::SignIn => "could not sign in",
+            Self::Reach => "could not reach",
+            Self::Partial => "done in part",
+        }
+    }
+}
+
+impl From<Exit> for u8 {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0_u8,
+        match exit {
+            Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::SignIn => 3,
             Exit::Reach => 4,
             Exit::Partial => 5,
-        })
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(u8::from(exit))
     }
 }
 

@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Failure};
 
 /// Longer ones are a mistake: somebody named the wrong file.
 const LONGEST: u64 = 64 * 1024;
@@ -53,7 +55,23 @@ pub fn from_environment_or_prompt(prompt: &str) -> Result<Zeroizing<String>> {
         return Ok(Zeroizing::new(secret));
     }
     if !io::stdin().is_terminal() {
-        bail!("no password: give --password-file, --password-command or the variable WATERTIGHT_PASSWORD");
+        return Err(anyhow!(Failure::new(
+            Exit::SignIn,
+            "there is no password, and nobody to ask for it",
+            "give --password-file, --password-command, --keyring or the variable WATERTIGHT_PASSWORD",
+        )));
+    }
+    from_prompt(prompt)
+}
+
+/// What is typed.
+pub fn from_prompt(prompt: &str) -> Result<Zeroizing<String>> {
+    if !io::stdin().is_terminal() {
+        return Err(anyhow!(Failure::new(
+            Exit::SignIn,
+            "there is no password, and nobody to ask for it",
+            "write password_file, password_command or password_keyring into the account",
+        )));
     }
     Ok(Zeroizing::new(rpassword::prompt_password(prompt).context("cannot read the password")?))
 }

@@ -20,7 +20,7 @@ impl Secret {
     /// # Errors
     /// MAPI_E_NOT_FOUND when there is no such file, MAPI_E_NO_ACCESS when others can read or write it,
     /// MAPI_E_UNCONFIGURED when there is nothing in it or when the command fails.
-    pub(crate) async fn read(&self) -> Result<Zeroizing<String>, MapiError> {
+    pub async fn read(&self) -> Result<Zeroizing<String>, MapiError> {
         match self {
             Self::File(path) => from_file(path),
             Self::Command(command) => from_command(command.as_str(), PATIENCE).await,

@@ -1,19 +1,22 @@
 //! `watertight sync`
 
+mod all;
 pub mod progress;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use indicatif::HumanBytes;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use watertight_ledger::Ledger;
-use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Options, Traffic};
+use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Traffic};
 use watertight_sync::{Config, Report, SyncError, Synchronizer};
 use zeroize::Zeroizing;
 
+use super::account::{Account, profiles, wrong};
 use super::on_runtime;
 use crate::cli::{Common, Sync};
 use crate::exit::{Exit, Failure};
@@ -24,15 +27,129 @@ use progress::{Bars, time};
 
 /// Runs the command.
 pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
+    if args.all {
+        return all::run(args, common);
+    }
+    let job = Job::new(account(args)?, args)?;
     // What is wrong with the command line is said before a password is asked for.
-    let endpoint = endpoint(&args.server, &args.user)?;
-    let password = password(&args.user, args.password_file.as_deref(), args.password_command.as_deref())?;
-    let credentials = Credentials::new(args.user.clone(), password.as_str()).map_err(|e| client(e.into()))?;
-    let ledger = Ledger::new("watertight");
+    job.account.endpoint()?;
+    let credentials = job.account.credentials()?;
     let bars = Arc::new(Bars::new(common.quiet || common.json, args.dry_run && !common.json));
-    let report = on_runtime(2, sync(args, &bars, endpoint, &credentials, &ledger))?;
+    let ledger = Ledger::new("watertight");
+    let report = on_runtime(2, job.run(&credentials, &bars, &ledger, &Semaphore::new(1)))?;
     print(&report, bars.folders(), args, common)?;
-    Ok(if report.left_out.is_empty() { Exit::Done } else { Exit::Partial })
+    Ok(exit(&report))
+}
+
+/// How a run that came to its end ends.
+fn exit(report: &Report) -> Exit {
+    if report.left_out.is_empty() { Exit::Done } else { Exit::Partial }
+}
+
+/// The account that the command line says: by its name, by a server and a user, or the default one.
+fn account(args: &Sync) -> Result<Account> {
+    if args.name.is_none() && args.access.server.is_some() {
+        return Ok(Account::of_line(&args.access));
+    }
+    let set = profiles(args.config.as_deref())?.read().map_err(wrong)?;
+    let Some(name) = args.name.as_ref().or(set.default.as_ref()) else {
+        return Err(anyhow!(Failure::new(
+            Exit::Usage,
+            "what to synchronize was not said",
+            "give the NAME of an account (watertight login ADDRESS makes one), or --server, --user and --maildir",
+        )));
+    };
+    Ok(Account::named(&set, name)?.over(&args.access))
+}
+
+/// What is synchronized, where to, and how.
+struct Job {
+    account: Account,
+    maildir: PathBuf,
+    folder: Option<String>,
+    dry_run: bool,
+    connections: usize,
+    allow_mass_delete: bool,
+}
+
+impl Job {
+    fn new(account: Account, args: &Sync) -> Result<Self> {
+        let given = args.into.as_ref().or(args.maildir.as_ref());
+        let Some(maildir) = given.or(account.profile.maildir.as_ref()) else {
+            let what = format!("where the mail of {} goes was not said", account.label());
+            let cure = match &account.name {
+                Some(name) => {
+                    format!("watertight sync {name} MAILDIR, or write maildir = \"…\" into the account")
+                }
+                None => "give --maildir DIR".to_owned(),
+            };
+            return Err(anyhow!(Failure::new(Exit::Usage, what, cure)));
+        };
+        Ok(Self {
+            maildir: maildir.clone(),
+            folder: args.folder.clone().or_else(|| account.profile.folder.clone()),
+            dry_run: args.dry_run,
+            connections: args.connections.into(),
+            allow_mass_delete: args.allow_mass_delete,
+            account,
+        })
+    }
+
+    /// Synchronizes once, when there is a place.
+    async fn run(
+        &self,
+        credentials: &Credentials,
+        bars: &Arc<Bars>,
+        ledger: &Ledger,
+        places: &Semaphore,
+    ) -> Result<Report> {
+        // Signals that come from now on are not missed.
+        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        let connector = self.account.connector(credentials, ledger)?;
+        let working = async {
+            let _place = places.acquire().await?;
+            self.synchronized(&connector, bars, ledger).await
+        };
+        let result = tokio::select! {
+            result = working => result,
+            _ = terminate.recv() => Err(anyhow!(STOPPED)),
+            _ = interrupt.recv() => Err(anyhow!(STOPPED)),
+        };
+        // However it ended, the server is told.
+        connector.idle().await;
+        let (mut report, discovery) = result?;
+        report.requests = report.requests.saturating_add(discovery.requests);
+        report.bytes_received = report.bytes_received.saturating_add(discovery.bytes_received);
+        report.bytes_sent = report.bytes_sent.saturating_add(discovery.bytes_sent);
+        Ok(report)
+    }
+
+    /// The run, and what finding the mailbox cost before it.
+    async fn synchronized(
+        &self,
+        connector: &Connector,
+        bars: &Arc<Bars>,
+        ledger: &Ledger,
+    ) -> Result<(Report, Traffic)> {
+        let dn = self.account.dn(connector).await?;
+        let discovery = connector.traffic();
+        let mut options = usual(ledger);
+        options.allow_mass_delete = self.allow_mass_delete;
+        options.dry_run = self.dry_run;
+        options.progress = Arc::<Bars>::clone(bars);
+        let config = Config {
+            maildir: self.maildir.clone(),
+            connections: self.connections,
+            folder: self.folder.clone(),
+            options,
+        };
+        let report = Synchronizer::new(connector.clone(), dn, config)
+            .run()
+            .await
+            .map_err(|e| failed(e, &self.maildir))?;
+        Ok((report, discovery))
+    }
 }
 
 /// The password, from where the command line says that it is.
@@ -46,84 +163,11 @@ pub(super) fn password(user: &str, file: Option<&Path>, command: Option<&str>) -
 
 /// The mailbox endpoint: as it was given, or where servers have it when only the server was.
 pub(super) fn endpoint(server: &str, user: &str) -> Result<Endpoint> {
-    let endpoint = Endpoint::parse(server).map_err(|e| client(e.into()))?;
-    let (path, query) = match endpoint.target().split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (endpoint.target(), None),
-    };
-    let path = if path == "/" { "/mapi/emsmdb/" } else { path };
-    let target = match query {
-        Some(query) => format!("{path}?{query}"),
-        None => format!("{path}?MailboxId={}", encoded(user)),
-    };
-    Ok(endpoint.with_target(&target))
-}
-
-/// As a value in a query.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'@' => {
-                out.push(byte.into())
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
-}
-
-async fn sync(
-    args: &Sync,
-    bars: &Arc<Bars>,
-    endpoint: Endpoint,
-    credentials: &Credentials,
-    ledger: &Ledger,
-) -> Result<Report> {
-    // Signals that come from now on are not missed.
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let options = Options { tls_ca: args.tls_ca.clone(), ..Options::default() };
-    let connector = Connector::new(endpoint, credentials, options, ledger).map_err(client)?;
-    let result = tokio::select! {
-        result = synchronized(args, &connector, bars, ledger) => result,
-        _ = terminate.recv() => Err(anyhow!(STOPPED)),
-        _ = interrupt.recv() => Err(anyhow!(STOPPED)),
-    };
-    // However it ended, the server is told.
-    connector.idle().await;
-    let (mut report, discovery) = result?;
-    report.requests = report.requests.saturating_add(discovery.requests);
-    report.bytes_received = report.bytes_received.saturating_add(discovery.bytes_received);
-    report.bytes_sent = report.bytes_sent.saturating_add(discovery.bytes_sent);
-    Ok(report)
+    Endpoint::of_mailbox(server, user).map_err(|e| client(e.into()))
 }
 
 /// What to say after SIGINT or SIGTERM.
 const STOPPED: &str = "stopped; what was done is kept, and the next run goes on from there";
-
-/// The run, and what finding the mailbox cost before it.
-async fn synchronized(
-    args: &Sync,
-    connector: &Connector,
-    bars: &Arc<Bars>,
-    ledger: &Ledger,
-) -> Result<(Report, Traffic)> {
-    let dn = user_dn(connector, &args.user, args.user_dn.as_deref()).await?;
-    let discovery = connector.traffic();
-    let mut options = usual(ledger);
-    options.allow_mass_delete = args.allow_mass_delete;
-    options.dry_run = args.dry_run;
-    options.progress = Arc::<Bars>::clone(bars);
-    let config = Config {
-        maildir: args.maildir.clone(),
-        connections: args.connections.into(),
-        folder: args.folder.clone(),
-        options,
-    };
-    let report =
-        Synchronizer::new(connector.clone(), dn, config).run().await.map_err(|e| failed(e, &args.maildir))?;
-    Ok((report, discovery))
-}
 
 fn usual(ledger: &Ledger) -> watertight_sync::Options {
     watertight_sync::Options {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod abandoned;
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod bed;
 #[cfg(test)]
 mod commands;

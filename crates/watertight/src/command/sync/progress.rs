@@ -20,6 +20,8 @@ pub struct Bars {
     list: bool,
     /// Nothing but warnings.
     quiet: bool,
+    /// What stands before each line: whose it is, where there are several.
+    label: String,
     /// Folders that were made, renamed, removed.
     moved: Mutex<[u64; 3]>,
 }
@@ -27,8 +29,14 @@ pub struct Bars {
 impl Bars {
     /// Bars on a terminal; lines elsewhere.
     pub fn new(quiet: bool, list: bool) -> Self {
+        Self::among(&MultiProgress::new(), String::new(), quiet, list)
+    }
+
+    /// Those of one among several runs, whose lines begin with a label.
+    pub fn among(bars: &MultiProgress, label: String, quiet: bool, list: bool) -> Self {
         Self {
-            bars: MultiProgress::new(),
+            bars: bars.clone(),
+            label,
             folders: Mutex::default(),
             shown: !quiet && !list && std::io::stderr().is_terminal(),
             list,
@@ -53,8 +61,9 @@ impl Bars {
         }
     }
 
-    fn line(&self, text: String) {
-        // Above the bars, where there are any.
+    /// A line on standard error, above the bars.
+    pub fn line(&self, text: String) {
+        let text = format!("{}{text}", self.label);
         if !self.shown || self.bars.println(&text).is_err() {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
@@ -70,7 +79,7 @@ impl Progress for Bars {
         if let Ok(style) = ProgressStyle::with_template("{msg:30!} {wide_bar} {pos}/{len} {eta}") {
             bar.set_style(style);
         }
-        bar.set_message(folder.to_owned());
+        bar.set_message(format!("{}{folder}", self.label));
         self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), bar);
     }
 
@@ -103,7 +112,7 @@ impl Progress for Bars {
         }
         drop(moved);
         if self.list {
-            say!("{action}");
+            say!("{}{action}", self.label);
         }
     }
 

@@ -1,0 +1,177 @@
+//! An account: what its profile says, and what the command line says over it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use watertight_ledger::Ledger;
+use watertight_mapi_client::{
+    Connector, Credentials, Endpoint, MapiError, Options, Profile, ProfileSet, Profiles, Secret, ShellCommand,
+};
+use zeroize::Zeroizing;
+
+use super::{on_runtime, sync};
+use crate::cli::Access;
+use crate::exit::{Exit, Failure};
+use crate::secret;
+
+/// An account and the way to it.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The name of its profile, where it has one.
+    pub name: Option<String>,
+    /// Its profile, with what the command line says in place of what stands in the file.
+    pub profile: Profile,
+    /// A file with the password that the command line names: anybody's mode, `-` is standard input.
+    password_file: Option<PathBuf>,
+    /// Whether the variable WATERTIGHT_PASSWORD is meant for this account.
+    variable: bool,
+}
+
+/// The configuration that the command line names, or the usual one.
+pub fn profiles(config: Option<&Path>) -> Result<Profiles> {
+    match config {
+        Some(path) if path.is_file() => Ok(Profiles::in_file(path)),
+        Some(path) => Err(anyhow!(Failure::usage(format!("there is no file {}", path.display())))),
+        None => Profiles::usual().map_err(wrong),
+    }
+}
+
+/// An error of the configuration with its exit status.
+pub fn wrong(error: MapiError) -> anyhow::Error {
+    let cure = Some(error.next().to_owned()).filter(|next| !next.is_empty());
+    anyhow!(Failure { exit: Exit::Usage, what: error.text().to_owned(), cure })
+}
+
+/// A password that is not there, with its exit status and a cure.
+fn no_password(error: MapiError) -> anyhow::Error {
+    let cure = Some(error.next().to_owned()).filter(|next| !next.is_empty());
+    anyhow!(Failure { exit: Exit::SignIn, what: error.text().to_owned(), cure })
+}
+
+impl Account {
+    /// The account of which the command line says everything.
+    pub fn of_line(access: &Access) -> Self {
+        Self::new(None, Profile::default()).over(access)
+    }
+
+    /// The account with that name.
+    pub fn named(set: &ProfileSet, name: &str) -> Result<Self> {
+        let profile = set.get(name).map_err(|error| match error.next() {
+            "there is none yet: write one" => {
+                let what = format!("there is no account {name:?}, and no other in the configuration");
+                anyhow!(Failure::new(Exit::Usage, what, "watertight login ADDRESS makes one"))
+            }
+            _ => wrong(error),
+        })?;
+        Ok(Self::new(Some(name.to_owned()), profile.clone()))
+    }
+
+    fn new(name: Option<String>, profile: Profile) -> Self {
+        Self { name, profile, password_file: None, variable: true }
+    }
+
+    /// With what the command line says.
+    pub fn over(mut self, access: &Access) -> Self {
+        let profile = &mut self.profile;
+        let over = |mine: &mut Option<String>, given: &Option<String>| {
+            if given.is_some() {
+                mine.clone_from(given);
+            }
+        };
+        // Another user has another DN, and so has the same one on another server.
+        if access.server.is_some() || access.user.is_some() {
+            profile.user_dn = None;
+        }
+        over(&mut profile.server, &access.server);
+        over(&mut profile.user, &access.user);
+        over(&mut profile.user_dn, &access.user_dn);
+        over(&mut profile.sign_in, &access.sign_in);
+        if access.tls_ca.is_some() {
+            profile.tls_ca.clone_from(&access.tls_ca);
+        }
+        let command = |text: &Option<String>| text.as_ref().map(|text| ShellCommand::new(text.clone()));
+        let given = command(&access.password_command)
+            .map(Secret::Command)
+            .or_else(|| command(&access.token_command).map(Secret::TokenCommand))
+            .or_else(|| access.keyring.then_some(Secret::Keyring));
+        if given.is_some() {
+            profile.secret = given;
+        }
+        self.password_file.clone_from(&access.password_file);
+        self
+    }
+
+    /// The same as one of many: the variable with the password is not sent to all servers.
+    pub fn among_others(mut self) -> Self {
+        self.variable = false;
+        self
+    }
+
+    /// What it is called in messages.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().or(self.profile.login_name()).unwrap_or("the account")
+    }
+
+    /// The login name.
+    pub fn user(&self) -> Result<&str> {
+        self.profile.login_name().ok_or_else(|| match &self.name {
+            Some(name) => {
+                let what = format!("the account {name:?} has neither an address nor a user");
+                anyhow!(Failure::new(
+                    Exit::Usage,
+                    what,
+                    "give --user NAME, or write it into the configuration"
+                ))
+            }
+            None => anyhow!(Failure::usage("--server needs --user NAME")),
+        })
+    }
+
+    /// Where the server is.
+    pub fn endpoint(&self) -> Result<Endpoint> {
+        let Some(server) = &self.profile.server else {
+            let what = format!("where the server of {} is was not said", self.label());
+            return Err(anyhow!(Failure::new(Exit::Usage, what, "give --server https://HOST")));
+        };
+        sync::endpoint(server, self.user()?)
+    }
+
+    /// The user with a password, from where the command line or the profile says that it is; else from the variable
+    /// WATERTIGHT_PASSWORD, or from a prompt. Not for a runtime: it may wait for somebody to type.
+    pub fn credentials(&self) -> Result<Credentials> {
+        let user = self.user()?;
+        let password = self.password(user)?;
+        Credentials::new(user, password.as_str()).map_err(|e| sync::client(e.into()))
+    }
+
+    fn password(&self, user: &str) -> Result<Zeroizing<String>> {
+        if let Some(file) = &self.password_file {
+            return secret::from_file(file);
+        }
+        match &self.profile.secret {
+            Some(secret) => on_runtime(1, async { secret.read().await.map_err(no_password) }),
+            None => {
+                let prompt = match &self.name {
+                    Some(name) => format!("Password of {user} ({name}): "),
+                    None => format!("Password of {user}: "),
+                };
+                if self.variable {
+                    secret::from_environment_or_prompt(&prompt)
+                } else {
+                    secret::from_prompt(&prompt)
+                }
+            }
+        }
+    }
+
+    /// A connector; nothing is asked of the server yet.
+    pub fn connector(&self, credentials: &Credentials, ledger: &Ledger) -> Result<Connector> {
+        let options = Options { tls_ca: self.profile.tls_ca.clone(), ..Options::default() };
+        Connector::new(self.endpoint()?, credentials, options, ledger).map_err(sync::client)
+    }
+
+    /// The user's DN: as it is known, or as Autodiscover says it.
+    pub async fn dn(&self, connector: &Connector) -> Result<String> {
+        sync::user_dn(connector, self.user()?, self.profile.user_dn.as_deref()).await
+    }
+}
