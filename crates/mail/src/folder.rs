@@ -107,8 +107,7 @@ impl Folder {
             }
             let bag = folder.props(&[tags::DISPLAY_NAME, tags::PARENT_FOLDER_ID]).await?;
             names.push(bag.text(tags::DISPLAY_NAME).unwrap_or_default().to_owned());
-            let Some(PropValue::I64(parent)) = bag.get(tags::PARENT_FOLDER_ID) else { break };
-            let parent = Fid::from_u64(u64::from_le_bytes(parent.to_le_bytes()));
+            let Some(parent) = bag.id(tags::PARENT_FOLDER_ID).map(Fid::from_u64) else { break };
             if parent == id || parent == top || parent.is_null() {
                 break;
             }
@@ -206,8 +205,7 @@ impl Folder {
 
     /// The folder of a row of a hierarchy table of this one.
     pub(crate) fn of_row(&self, row: &PropBag) -> Option<Self> {
-        let Some(PropValue::I64(id)) = row.get(tags::FOLDER_ID) else { return None };
-        let id = Fid::from_u64(u64::from_le_bytes(id.to_le_bytes()));
+        let id = row.id(tags::FOLDER_ID).map(Fid::from_u64)?;
         let name = row.text(tags::DISPLAY_NAME).unwrap_or_default();
         let path = self.known_path().map(|path| path::join(&path, name));
         Some(Self::new(&self.0.link, id, path))
@@ -262,10 +260,9 @@ impl Folder {
     pub async fn delete(&self) -> Result<(), Error> {
         let folder = self.open().await?;
         let bag = folder.props(&[tags::PARENT_FOLDER_ID]).await?;
-        let Some(PropValue::I64(parent)) = bag.get(tags::PARENT_FOLDER_ID) else {
+        let Some(parent) = bag.id(tags::PARENT_FOLDER_ID).map(Fid::from_u64) else {
             return Err(Error::not_found("the folder has no parent that is known"));
         };
-        let parent = Fid::from_u64(u64::from_le_bytes(parent.to_le_bytes()));
         drop(folder);
         // What is open, of this folder and of those in it, would outlive them.
         self.0.link.slots.empty();

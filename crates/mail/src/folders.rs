@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use watertight_mapi::Fid;
-use watertight_mapi::PropValue;
 use watertight_mapi::prop::tags;
 use watertight_mapi_client::{Depth, Table, View};
 
@@ -86,10 +85,7 @@ impl Folders {
         };
         let rows = table.query_rows(PAGE).await?;
         for row in &rows {
-            let id = |tag| match row.get(tag) {
-                Some(PropValue::I64(id)) => Some(Fid::from_u64(u64::from_le_bytes(id.to_le_bytes()))),
-                _ => None,
-            };
+            let id = |tag| row.id(tag).map(Fid::from_u64);
             let Some(own) = id(tags::FOLDER_ID) else { continue };
             let parent = id(tags::PARENT_FOLDER_ID).unwrap_or_else(|| self.root.id());
             let name = row.text(tags::DISPLAY_NAME).unwrap_or_default();

@@ -77,8 +77,7 @@ pub enum RecipientKind {
 impl Message {
     /// The message of a row of a contents table; `None` for a row that is none.
     pub(crate) async fn of_row(store: &Logon, folder: &Folder, row: &PropBag) -> Result<Option<Self>, Error> {
-        let Some(PropValue::I64(mid)) = row.get(tags::MID) else { return Ok(None) };
-        let mid = Mid::from_u64(u64::from_le_bytes(mid.to_le_bytes()));
+        let Some(mid) = row.id(tags::MID).map(Mid::from_u64) else { return Ok(None) };
         let replica = store.replica(mid.repl_id).await?;
         Ok(Some(Self::new(folder, mid, GlobalId::new(replica, mid.counter), row)))
     }

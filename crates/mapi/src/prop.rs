@@ -225,6 +225,15 @@ impl PropBag {
         }
     }
 
+    /// The bits of a PtypInteger64 property: an FID, MID or CN.
+    #[must_use]
+    pub fn id(&self, tag: PropTag) -> Option<u64> {
+        match self.get(tag)? {
+            PropValue::I64(n) => Some(n.cast_unsigned()),
+            _ => None,
+        }
+    }
+
     /// The truth of a PtypBoolean property.
     #[must_use]
     pub fn bool(&self, tag: PropTag) -> Option<bool> {

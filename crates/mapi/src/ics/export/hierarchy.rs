@@ -9,7 +9,7 @@ use crate::{
         syntactical::{Event, FolderChange},
     },
     id::Cn,
-    prop::{PropValue, tags},
+    prop::tags,
 };
 
 /// The folders below a folder on their way to a sink.
@@ -95,10 +95,7 @@ impl HierarchyExport {
         sink: &mut S,
     ) -> Result<(), ExportFault> {
         let fid = folder.folder_id.map(|f| (f.repl_id, f.counter));
-        let version = match folder.props.get(tags::CHANGE_NUMBER) {
-            Some(PropValue::I64(cn)) => Some(Cn::from_u64(cn.cast_unsigned())),
-            _ => None,
-        };
+        let version = folder.props.id(tags::CHANGE_NUMBER).map(Cn::from_u64);
         let ids = self.replicas.object(&folder.source_key, fid).zip(
             // The replica of its change number is known when it is that of some folder.
             self.replicas.version(&folder.change_key, version.map(|cn| (cn.repl_id, cn.counter))),

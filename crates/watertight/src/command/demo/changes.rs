@@ -118,7 +118,7 @@ async fn list(session: &Session, folder: &Folder) -> Result<Vec<(Mid, bool)>> {
         if let [Some(PropValue::I64(id)), Some(PropValue::I32(flags))] =
             row.cells.iter().map(|cell| cell.value()).collect::<Vec<_>>()[..]
         {
-            messages.push((Mid::from_u64(u64::from_le_bytes(id.to_le_bytes())), flags & 1 != 0));
+            messages.push((Mid::from_u64(id.cast_unsigned()), flags & 1 != 0));
         }
     }
     Ok(messages)

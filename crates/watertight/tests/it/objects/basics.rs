@@ -12,8 +12,7 @@ use watertight_wire::{FileTime, Guid};
 use super::bed::{Bed, held, logon};
 
 fn mid(row: &PropBag) -> Mid {
-    let Some(PropValue::I64(id)) = row.get(tags::MID) else { panic!("a row without id: {row:?}") };
-    Mid::from_u64(u64::from_le_bytes(id.to_le_bytes()))
+    row.id(tags::MID).map_or_else(|| panic!("a row without id: {row:?}"), Mid::from_u64)
 }
 
 fn subjects(rows: &[PropBag]) -> Vec<&str> {
@@ -37,8 +36,7 @@ async fn folders_are_made_listed_renamed_and_deleted() {
     let rows = table.all_rows(ALL).await.unwrap();
     let inner = rows.iter().find(|row| row.text(tags::DISPLAY_NAME) == Some("Inner")).unwrap();
     assert_eq!(inner.int(tags::DEPTH), Some(2));
-    let Some(PropValue::I64(id)) = inner.get(tags::FOLDER_ID) else { panic!("no folder id") };
-    let inner = Fid::from_u64(u64::from_le_bytes(id.to_le_bytes()));
+    let inner = inner.id(tags::FOLDER_ID).map(Fid::from_u64).unwrap();
     let children = top.hierarchy_table(Depth::Children, &view).await.unwrap().all_rows(ALL).await.unwrap();
     assert!(children.iter().all(|row| row.text(tags::DISPLAY_NAME) != Some("Inner")));
 

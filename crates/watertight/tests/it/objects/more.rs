@@ -123,10 +123,7 @@ async fn objects_are_copied_into_each_other() {
     let inbox = logon.inbox().await.unwrap();
     fill(&inbox, &["original"], Associated::No).await;
     let mut table = inbox.contents_table(Associated::No, &View::of(&[tags::MID])).await.unwrap();
-    let Some(PropValue::I64(id)) = table.query_rows(1).await.unwrap()[0].get(tags::MID).cloned() else {
-        panic!("no id")
-    };
-    let id = watertight_mapi::Mid::from_u64(u64::from_le_bytes(id.to_le_bytes()));
+    let id = table.query_rows(1).await.unwrap()[0].id(tags::MID).map(watertight_mapi::Mid::from_u64).unwrap();
     let original = inbox.open_message(id, Access::ReadOnly).await.unwrap();
     let mut copy = inbox.create_message(Associated::No).await.unwrap();
     assert_eq!(original.copy_to(&copy, &[tags::IMPORTANCE], true).await.unwrap(), []);
