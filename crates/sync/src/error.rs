@@ -60,6 +60,14 @@ pub enum SyncError {
     /// The server's stream makes no sense here.
     #[error("the server sent {0}")]
     Protocol(String),
+    /// The way to the mailbox was not found.
+    #[error("{what}")]
+    NoWay {
+        /// Why.
+        what: String,
+        /// What it means for the next try.
+        failure: crate::watch::Failure,
+    },
     /// The worker that writes to disk ended before its time.
     #[error("the synchronization was cancelled")]
     Cancelled,

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use crate::{Action, LeftOut};
 
 /// Told what happens while a run goes on. Called from several threads.
@@ -25,6 +27,11 @@ pub trait Progress: Send + Sync {
     /// Something was done, or in a dry run would be.
     fn action(&self, action: &Action) {
         let _ = action;
+    }
+
+    /// A new message is in the tree, in this file.
+    fn added(&self, folder: &str, file: &Path) {
+        let _ = (folder, file);
     }
 
     /// Something was left out.

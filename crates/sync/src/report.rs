@@ -41,7 +41,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, other: Self) {
+    /// Adds what another run did.
+    pub fn add(&mut self, other: Self) {
         self.added = self.added.saturating_add(other.added);
         self.changed = self.changed.saturating_add(other.changed);
         self.removed = self.removed.saturating_add(other.removed);

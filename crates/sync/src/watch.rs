@@ -93,6 +93,7 @@ impl Failure {
                 (_, Error::Busy { retry_after, .. }) => Self::Server { after: *retry_after },
                 _ => Self::Server { after: None },
             },
+            SyncError::NoWay { failure, .. } => *failure,
             SyncError::Protocol(_) => Self::Server { after: None },
             SyncError::NotOurs(_) | SyncError::Newer { .. } | SyncError::NoFolder { .. } => Self::Fatal,
             _ => Self::Local,

@@ -357,6 +357,8 @@ pub struct Access {
 
 const ACCESS: &str = "The account";
 
+const WATCH: &str = "In step for ever";
+
 /// `watertight sync`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -401,6 +403,19 @@ pub struct Sync {
     /// Change nothing; list exactly what would be done.
     #[arg(long)]
     pub dry_run: bool,
+    /// Go on for ever: what changes on the server is on disk within a second. SIGTERM and SIGINT end it, SIGHUP and
+    /// SIGUSR1 look at everything now (see docs/watch.md).
+    #[arg(long, conflicts_with = "dry_run", help_heading = WATCH)]
+    pub watch: bool,
+    /// Run this by sh when there is new mail; what is new stands in the environment, and as JSON on standard input.
+    #[arg(long, value_name = "COMMAND", requires = "watch", help_heading = WATCH)]
+    pub on_new: Option<String>,
+    /// Run this when anything changed.
+    #[arg(long, value_name = "COMMAND", requires = "watch", help_heading = WATCH)]
+    pub on_change: Option<String>,
+    /// Run this when it begins to fail, and when it ends because of an error.
+    #[arg(long, value_name = "COMMAND", requires = "watch", help_heading = WATCH)]
+    pub on_error: Option<String>,
     /// How many folders at a time.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub connections: u8,

@@ -8,6 +8,7 @@ pub mod soak;
 pub mod store;
 pub mod sync;
 pub mod user;
+pub mod watch;
 
 use std::future::Future;
 use std::time::Duration;

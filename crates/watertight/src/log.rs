@@ -8,7 +8,8 @@ use crate::cli::{Common, LogFormat};
 pub fn start(common: &Common) {
     let default = match common.verbose {
         0 if common.quiet => "error",
-        0 => "warn",
+        // What a loop does is shown too.
+        0 => "warn,watertight::watch=info",
         1 => {
             "watertight=info,watertight_sync=info,watertight_mapi_client=info,watertight_mapi_server=info,\
               watertight_store=info,warn"

@@ -31,7 +31,9 @@ impl FolderRun {
         match p.old.clone().filter(|o| o.state != Fate::Aside) {
             None => {
                 if let Some(tmp) = &p.file {
-                    self.replica.disk.rename(tmp, &path_of(&self.dir, &name, p.row.fresh, p.row.flags))?;
+                    let path = path_of(&self.dir, &name, p.row.fresh, p.row.flags);
+                    self.replica.disk.rename(tmp, &path)?;
+                    self.replica.options.progress.added(&self.path, &path);
                     let (folder, flags) = (self.path.clone(), p.row.flags);
                     self.replica.options.progress.action(&Action::Add { folder, name: name.unique(), flags });
                 }

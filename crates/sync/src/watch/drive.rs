@@ -174,7 +174,9 @@ pub async fn run(around: Surroundings<'_>, timing: Timing) -> SyncResult<()> {
                     }
                     None => {
                         open = None;
-                        world.happened(&Happening::Woke);
+                        if !watch.ends() {
+                            world.happened(&Happening::Woke);
+                        }
                         Event::Abandoned
                     }
                 }

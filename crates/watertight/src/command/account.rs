@@ -144,6 +144,14 @@ impl Account {
         Credentials::new(user, password.as_str()).map_err(|e| sync::client(e.into()))
     }
 
+    /// Whether the password can be read more than once, without anybody who types.
+    pub fn can_read_again(&self) -> bool {
+        match &self.password_file {
+            Some(file) => file != Path::new("-"),
+            None => self.profile.secret.is_some(),
+        }
+    }
+
     fn password(&self, user: &str) -> Result<Zeroizing<String>> {
         if let Some(file) = &self.password_file {
             return secret::from_file(file);

@@ -2,6 +2,7 @@
 
 mod all;
 pub mod progress;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Traffic};
+use watertight_sync::watch::Failure as Failing;
 use watertight_sync::{Config, Report, SyncError, Synchronizer};
 use zeroize::Zeroizing;
 
@@ -27,6 +29,9 @@ use progress::{Bars, time};
 
 /// Runs the command.
 pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
+    if args.watch {
+        return watch::run(args, common);
+    }
     if args.all {
         return all::run(args, common);
     }
@@ -177,9 +182,18 @@ fn usual(ledger: &Ledger) -> watertight_sync::Options {
 }
 
 /// An error of a run with its exit status.
-fn failed(error: SyncError, maildir: &Path) -> anyhow::Error {
+pub(super) fn failed(error: SyncError, maildir: &Path) -> anyhow::Error {
     match error {
         SyncError::Server(error) => client(error),
+        SyncError::NoWay { what, failure } => {
+            let exit = match failure {
+                Failing::Refused => Exit::SignIn,
+                Failing::Server { .. } => Exit::Reach,
+                Failing::Fatal => Exit::Usage,
+                Failing::Local => Exit::Failed,
+            };
+            anyhow!(Failure { exit, what, cure: None })
+        }
         error @ SyncError::NoFolder { .. } => anyhow!(Failure::usage(error.to_string())),
         error => anyhow::Error::new(error).context(format!("cannot keep {} in step", maildir.display())),
     }
