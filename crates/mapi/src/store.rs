@@ -6,6 +6,7 @@
 
 mod account;
 mod error;
+mod event;
 mod folder;
 mod message;
 mod secrets;
@@ -17,6 +18,7 @@ use watertight_wire::Guid;
 
 pub use account::{Account, NewAccount, legacy_dn};
 pub use error::{StoreError, StoreResult};
+pub use event::{Events, Happened, Place};
 pub use folder::{
     DeleteFolder, Depth, Folder, FolderChange, FolderCounts, FolderKind, NewFolder, SpecialFolder,
 };
@@ -285,6 +287,17 @@ pub trait Mailbox: Send + Sync {
 
     /// The highest change number that was given out (also for read states).
     async fn last_change(&self) -> StoreResult<ChangeNumber>;
+
+    /// The number of the last event of the mailbox.
+    async fn last_event(&self) -> StoreResult<u64>;
+
+    /// What happened after the event of that number, whoever did it and in whatever process. A store remembers some
+    /// hundreds of events.
+    async fn events(&self, after: u64) -> StoreResult<Events>;
+
+    /// Ends when there is an event after the one of that number: at once for those of this process, within half a
+    /// second for those of others. Costs next to nothing while nothing happens.
+    async fn changed(&self, after: u64) -> StoreResult<()>;
 
     /// A view of a folder's messages: restricted, sorted, counted.
     async fn contents(&self, folder: FolderId, query: ContentsQuery) -> StoreResult<Box<dyn ContentsView>>;

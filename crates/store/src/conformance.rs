@@ -3,6 +3,7 @@
 mod changes;
 mod content;
 mod directory;
+mod events;
 mod folders;
 mod messages;
 mod same;
@@ -76,6 +77,9 @@ on_every_store! {
     changes::newest_first,
     changes::read_changes,
     changes::deleted_ids,
+    events::what_happens_is_told_in_order,
+    events::too_much_is_told_as_one,
+    events::whoever_waits_is_told,
     changes::version_changes_with_every_change,
     folders::standard_folders,
     folders::made_renamed_moved,

@@ -17,6 +17,7 @@ mod account;
 mod clock;
 mod content;
 mod cursor;
+mod event;
 mod folder;
 mod memory;
 mod names;

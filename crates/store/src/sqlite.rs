@@ -11,6 +11,7 @@ mod codec;
 mod core;
 mod directory;
 mod error;
+mod events;
 mod folders;
 mod instance;
 mod large;
@@ -28,7 +29,7 @@ use std::{
     fs::{self, File},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering},
 };
 
 use async_trait::async_trait;
@@ -46,6 +47,7 @@ use self::{
     core::Core,
     directory::Directory,
     error::Doing,
+    events::Feed,
     instance::Instance,
     mailbox::SqliteMailbox,
     pool::Pool,
@@ -79,6 +81,8 @@ struct Shared {
     /// What was staged here and belongs to no message yet.
     staged: Mutex<HashMap<(Guid, u64), Entry>>,
     serving: Mutex<Option<File>>,
+    /// What is known of the events of the mailboxes that somebody has a handle of.
+    feeds: Mutex<HashMap<Guid, Weak<Feed>>>,
     kinds: Kinds,
     pool: Pool,
 }
@@ -109,6 +113,7 @@ impl SqliteStore {
             open: Mutex::new(LruCache::new(OPEN_MAILBOXES)),
             staged: Mutex::default(),
             serving: Mutex::default(),
+            feeds: Mutex::default(),
             kinds,
             pool: Pool::new(),
         })))
@@ -204,12 +209,24 @@ impl Shared {
         if !path.exists() {
             return Err(StoreError::NotFound("mailbox"));
         }
-        let core = Arc::new(Core::open(&path, &self.kinds, &self.instance)?);
+        let core = Arc::new(Core::open(&path, &self.kinds, &self.instance, self.feed(mailbox))?);
         let evicted = open.push(mailbox, Arc::clone(&core));
         drop(open);
         // Closing may write: not while others wait for the lock.
         drop(evicted);
         Ok(core)
+    }
+
+    /// What is known of the mailbox's events.
+    fn feed(&self, mailbox: Guid) -> Arc<Feed> {
+        let mut feeds = locked(&self.feeds);
+        if let Some(feed) = feeds.get(&mailbox).and_then(Weak::upgrade) {
+            return feed;
+        }
+        feeds.retain(|_, feed| feed.strong_count() > 0);
+        let feed = Arc::new(Feed::new(mailbox_path(&self.dir, mailbox)));
+        feeds.insert(mailbox, Arc::downgrade(&feed));
+        feed
     }
 
     /// The mailbox, if it is open and nobody is just opening or closing one.
@@ -253,7 +270,7 @@ impl Shared {
         meta::write(&conn.sql, info)?;
         conn.sql
             .execute(
-                "INSERT INTO counter VALUES(1, ?, 1, 1, 1)",
+                "INSERT INTO counter VALUES(1, ?, 1, 1, 1, 1)",
                 [crate::special::FIRST_FREE_ID.cast_signed()],
             )
             .doing("making a mailbox")?;

@@ -116,6 +116,9 @@ forward! {
     fn message_changes(&self, folder: FolderId, kind: ItemKind, seen: &GlobSet, newest_first: bool, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<MessageHead>>;
     fn read_changes(&self, folder: FolderId, read: &GlobSet, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<MessageHead>>;
     fn last_change(&self) -> StoreResult<ChangeNumber>;
+    fn last_event(&self) -> StoreResult<u64>;
+    fn events(&self, after: u64) -> StoreResult<Events>;
+    fn changed(&self, after: u64) -> StoreResult<()>;
 }
 
 #[async_trait]

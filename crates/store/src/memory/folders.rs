@@ -2,8 +2,8 @@ use watertight_mapi::{
     PropName, PropTag,
     prop::Prop,
     store::{
-        DeleteFolder, Folder, FolderCounts, FolderId, FolderKind, ItemKind, NewFolder, Outcome, StoreError,
-        StoreResult,
+        DeleteFolder, Folder, FolderCounts, FolderId, FolderKind, Happened, ItemKind, NewFolder, Outcome,
+        Place, StoreError, StoreResult,
     },
 };
 
@@ -57,6 +57,7 @@ impl State {
                 props,
             },
         );
+        self.record(Happened::Created(Place::folder(id, Some(parent))));
         self.touch();
         Ok((self.folder(id, false)?, false))
     }
@@ -89,6 +90,7 @@ impl State {
         folder.props = props;
         (folder.change_number, folder.change_key, folder.predecessors) = change;
         folder.modified = now();
+        self.record(Happened::Modified(Place::folder(id, None)));
         self.touch();
         self.folder(id, false)
     }
@@ -115,16 +117,18 @@ impl State {
         let change = self.next_change()?;
         let folder = self.folder_mut(id)?;
         folder.name = name;
-        folder.parent = Some(parent);
+        let from = Place::folder(id, folder.parent.replace(parent));
         (folder.change_number, folder.change_key, folder.predecessors) = change;
         folder.modified = now();
+        self.record(Happened::Moved { to: Place::folder(id, Some(parent)), from });
         self.touch();
         self.folder(id, false)
     }
 
     pub(super) fn delete_folder(&mut self, id: FolderId, how: DeleteFolder) -> StoreResult<Outcome> {
         let there = self.folders.get(&id.0.value()).filter(|f| how.hard || !f.deleted);
-        there.ok_or(StoreError::NotFound("folder"))?;
+        let there = there.ok_or(StoreError::NotFound("folder"))?;
+        let seen = (!there.deleted).then(|| Place::folder(id, there.parent));
         if special::is_standard(id) {
             return Err(StoreError::Denied("a standard folder cannot be deleted"));
         }
@@ -158,6 +162,9 @@ impl State {
                     folder.deleted = true;
                 }
             }
+        }
+        if let Some(place) = seen {
+            self.record(Happened::Deleted(place));
         }
         self.touch();
         Ok(Outcome::Complete)

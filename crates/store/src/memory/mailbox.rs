@@ -7,7 +7,7 @@ use watertight_mapi::{
     ics::GlobSet,
     prop::Prop,
     store::{
-        ChangeNumber, ContentsQuery, ContentsView, Cursor, DeleteFolder, Deleted, Depth, Folder,
+        ChangeNumber, ContentsQuery, ContentsView, Cursor, DeleteFolder, Deleted, Depth, Events, Folder,
         FolderChange, FolderId, ItemKind, Mailbox, MailboxInfo, Message, MessageHead, MessageId, MessageRow,
         MoveCopy, NewFolder, Outcome, Page, SaveMessage, SpecialFolder, StoreError, StoreResult,
     },
@@ -310,6 +310,27 @@ impl Mailbox for MemoryMailbox {
 
     async fn last_change(&self) -> StoreResult<ChangeNumber> {
         self.state().last_change()
+    }
+
+    async fn last_event(&self) -> StoreResult<u64> {
+        Ok(self.state().last_event)
+    }
+
+    async fn events(&self, after: u64) -> StoreResult<Events> {
+        Ok(self.state().events(after))
+    }
+
+    async fn changed(&self, after: u64) -> StoreResult<()> {
+        let told = Arc::clone(&self.state().told);
+        loop {
+            let mut next = std::pin::pin!(told.notified());
+            // What is told from here on is not missed.
+            next.as_mut().enable();
+            if self.state().last_event > after {
+                return Ok(());
+            }
+            next.await;
+        }
     }
 
     async fn contents(&self, folder: FolderId, query: ContentsQuery) -> StoreResult<Box<dyn ContentsView>> {

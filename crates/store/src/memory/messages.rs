@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use watertight_mapi::{
     prop::{PropData, tags},
     store::{
-        FolderId, FolderKind, ItemKind, MessageHead, MessageId, MoveCopy, Outcome, SaveMessage, StoreError,
-        StoreResult,
+        FolderId, FolderKind, Happened, ItemKind, MessageHead, MessageId, MoveCopy, Outcome, Place,
+        SaveMessage, StoreError, StoreResult,
     },
 };
 use watertight_wire::to_u64;
@@ -131,6 +131,8 @@ impl State {
             has_attachments: !content.attachments.is_empty(),
         };
         self.insert(Stored { head: head.clone(), content: Arc::new(content) });
+        let place = Place::message(folder, id);
+        self.record(if old.is_some() { Happened::Modified(place) } else { Happened::Created(place) });
         Ok(head)
     }
 
@@ -184,14 +186,26 @@ impl State {
         self.folders.get(&folder.0.value()).ok_or(StoreError::NotFound("folder"))?;
         let mut outcome = Outcome::Complete;
         for id in ids {
+            let place = Place::message(folder, *id);
             let id = id.0.value();
             let found = self.messages.get_mut(&id);
-            match found.filter(|m| m.head.folder == folder && (hard || !m.head.deleted)) {
-                None => outcome = Outcome::Partial,
-                Some(stored) if !hard => stored.head.deleted = true,
-                Some(_) => {
-                    self.remove_message(id);
+            let seen = match found.filter(|m| m.head.folder == folder && (hard || !m.head.deleted)) {
+                None => {
+                    outcome = Outcome::Partial;
+                    false
                 }
+                Some(stored) if !hard => {
+                    stored.head.deleted = true;
+                    true
+                }
+                Some(stored) => {
+                    let seen = !stored.head.deleted;
+                    self.remove_message(id);
+                    seen
+                }
+            };
+            if seen {
+                self.record(Happened::Deleted(place));
             }
         }
         self.touch();
@@ -222,7 +236,9 @@ impl State {
             if !job.copy {
                 self.remove_message(id.0.value());
             }
+            let (to, from) = (Place::message(job.to, head.id), Place::message(job.from, *id));
             self.insert(Stored { head: head.clone(), content: old.content });
+            self.record(if job.copy { Happened::Copied { to, from } } else { Happened::Moved { to, from } });
             heads.push(Some(head));
         }
         self.touch();
@@ -253,6 +269,8 @@ impl State {
                 stored.head.read = read;
                 stored.head.read_change_number = Some(cn);
                 changed = changed.saturating_add(1);
+                let place = Place::message(folder, stored.head.id);
+                self.record(Happened::Modified(place));
             }
         }
         if changed > 0 {
@@ -277,6 +295,7 @@ impl State {
             let content = Arc::make_mut(&mut stored.content);
             content.props.set(tags::MESSAGE_STATUS, new.cast_signed());
             stored.head.size = content::size(content);
+            self.record(Happened::Modified(Place::message(folder, id)));
             self.touch();
         }
         Ok(old)

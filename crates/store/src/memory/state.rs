@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -9,14 +9,15 @@ use watertight_mapi::{
     ics::{PredecessorChangeList, Xid},
     prop::{PropBag, tags},
     store::{
-        ChangeNumber, Folder, FolderCounts, FolderId, ItemKind, MessageContent, MessageHead, SpecialFolder,
-        StoreError, StoreResult,
+        ChangeNumber, Events, Folder, FolderCounts, FolderId, Happened, ItemKind, MessageContent,
+        MessageHead, SpecialFolder, StoreError, StoreResult,
     },
 };
 use watertight_wire::Guid;
 
 use crate::{
     clock::now,
+    event,
     names::Names,
     special::{self, FIRST_FREE_ID},
     tree::{Node, Tree},
@@ -37,6 +38,11 @@ pub(super) struct State {
     pub(super) by_folder: HashMap<u64, BTreeSet<u64>>,
     pub(super) large: HashMap<u64, LargeBytes>,
     pub(super) staged: Kind,
+    /// The last events, and the number of the last of them.
+    events: VecDeque<Happened>,
+    pub(super) last_event: u64,
+    /// Told of each event.
+    pub(super) told: Arc<tokio::sync::Notify>,
 }
 
 /// A message.
@@ -70,6 +76,9 @@ impl State {
             by_folder: HashMap::new(),
             large: HashMap::new(),
             staged,
+            events: VecDeque::new(),
+            last_event: 0,
+            told: Arc::default(),
         };
         for folder in SpecialFolder::ALL {
             let mut props = PropBag::default();
@@ -193,6 +202,24 @@ impl State {
             deleted: f.deleted,
         };
         Tree::new(self.folders.values().map(node).collect())
+    }
+
+    /// Remembers an event.
+    pub(super) fn record(&mut self, what: Happened) {
+        self.last_event = self.last_event.saturating_add(1);
+        if self.events.len() >= event::REMEMBERED {
+            self.events.pop_front();
+        }
+        self.events.push_back(what);
+        self.told.notify_waiters();
+    }
+
+    /// What happened after that event.
+    pub(super) fn events(&self, after: u64) -> Events {
+        let new = usize::try_from(self.last_event.saturating_sub(after)).unwrap_or(usize::MAX);
+        let skip = self.events.len().saturating_sub(new);
+        let lost = new > self.events.len();
+        Events { items: self.events.iter().skip(skip).copied().collect(), last: self.last_event, lost }
     }
 
     /// Says that something changed.

@@ -22,6 +22,7 @@ use watertight_mapi::{
 use super::{
     Kinds,
     error::Doing,
+    events::Feed,
     instance::Instance,
     large, meta,
     schema::{Access, Conn, MAILBOX},
@@ -90,6 +91,7 @@ pub(super) struct Core {
     commits: std::sync::atomic::AtomicU64,
     #[cfg(test)]
     pushed: std::sync::atomic::AtomicU64,
+    feed: Arc<Feed>,
     _held: Entry,
 }
 
@@ -106,7 +108,12 @@ struct Queue {
 
 impl Core {
     /// Opens the mailbox in that file, and removes what processes that are gone have staged in it.
-    pub(super) fn open(path: &Path, kinds: &Kinds, instance: &Instance) -> StoreResult<Self> {
+    pub(super) fn open(
+        path: &Path,
+        kinds: &Kinds,
+        instance: &Instance,
+        feed: Arc<Feed>,
+    ) -> StoreResult<Self> {
         let writer = MAILBOX.open(path, Access::Write, &kinds.connections)?;
         let info = meta::read(&writer.sql)?;
         let mut names = Names::default();
@@ -127,6 +134,7 @@ impl Core {
             commits: Default::default(),
             #[cfg(test)]
             pushed: Default::default(),
+            feed,
             _held: kinds.open.enter(),
         })
     }
@@ -227,7 +235,7 @@ impl Core {
         let mut told: Vec<Told> = Vec::with_capacity(jobs.len());
         let result = self.begin(sql, durable).and_then(|mut tx| {
             for (job, _) in jobs {
-                let before = (tx.counters.clone(), Arc::clone(&tx.names));
+                let before = (tx.counters.clone(), Arc::clone(&tx.names), tx.events.len());
                 if !alone {
                     sql.execute_batch("SAVEPOINT job").doing("starting a write")?;
                 }
@@ -238,7 +246,8 @@ impl Core {
                 }
                 if !done {
                     // It knows already why it failed; what it did is undone, and what the others did stays.
-                    (tx.counters, tx.names) = before;
+                    (tx.counters, tx.names) = (before.0, before.1);
+                    tx.events.truncate(before.2);
                     if alone {
                         return sql.execute_batch("ROLLBACK").doing("undoing a write");
                     }
@@ -253,6 +262,7 @@ impl Core {
             #[cfg(test)]
             self.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             self.publish(&tx.names);
+            self.feed.raise(tx.counters.next_event.saturating_sub(1).cast_unsigned());
             Ok(())
         });
         // Jobs that were not reached are dropped with the error unsaid: their callers learn that they are lost.
@@ -268,7 +278,7 @@ impl Core {
         sql.execute_batch("BEGIN IMMEDIATE").doing("starting a transaction")?;
         let counters = Counters::read(sql)?;
         let names = self.names(sql)?;
-        Ok(WriteTx { sql, core: self, counters, names })
+        Ok(WriteTx { sql, core: self, counters, names, events: Vec::new() })
     }
 
     /// Runs something on the connection that writes, outside any transaction.

@@ -6,8 +6,8 @@ use watertight_mapi::{
     ics::{PredecessorChangeList, Xid},
     prop::{Prop, PropBag, tags},
     store::{
-        ChangeNumber, DeleteFolder, Folder, FolderCounts, FolderId, FolderKind, NewFolder, Outcome,
-        SpecialFolder, StoreError, StoreResult,
+        ChangeNumber, DeleteFolder, Folder, FolderCounts, FolderId, FolderKind, Happened, NewFolder, Outcome,
+        Place, SpecialFolder, StoreError, StoreResult,
     },
 };
 use watertight_wire::{FileTime, Guid};
@@ -319,6 +319,7 @@ impl WriteTx<'_> {
             props: codec::encode_bag(&props).doing("making a folder")?,
         };
         row.insert(self.sql)?;
+        self.record(Happened::Created(Place::folder(FolderId(id), Some(FolderId(glob(parent)?)))));
         self.touch();
         Ok((self.given(FolderId(id))?, false))
     }
@@ -349,6 +350,7 @@ impl WriteTx<'_> {
         rules::prepare(&mut props)?;
         row.props = codec::encode_bag(&props).doing("changing a folder")?;
         self.put_changed(row)?;
+        self.record(Happened::Modified(Place::folder(id, None)));
         self.given(id)
     }
 
@@ -375,8 +377,10 @@ impl WriteTx<'_> {
         if self.child_named(parent, &row.name)?.is_some_and(|other| other != row.id) {
             return Err(StoreError::Exists(row.name));
         }
-        row.parent = Some(parent);
+        let from = row.parent.replace(parent).map(glob).transpose()?.map(FolderId);
         self.put_changed(row)?;
+        let to = Place::folder(id, Some(FolderId(glob(parent)?)));
+        self.record(Happened::Moved { to, from: Place::folder(id, from) });
         self.given(id)
     }
 
@@ -417,6 +421,10 @@ impl WriteTx<'_> {
                 row.deleted = true;
                 row.update(self.sql)?;
             }
+        }
+        if !row.deleted {
+            let parent = row.parent.map(glob).transpose()?.map(FolderId);
+            self.record(Happened::Deleted(Place::folder(id, parent)));
         }
         self.touch();
         Ok(Outcome::Complete)

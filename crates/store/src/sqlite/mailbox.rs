@@ -11,7 +11,7 @@ use watertight_mapi::{
     ics::GlobSet,
     prop::{Prop, PropBag},
     store::{
-        ChangeNumber, ContentsQuery, ContentsView, Cursor, DeleteFolder, Deleted, Depth, Folder,
+        ChangeNumber, ContentsQuery, ContentsView, Cursor, DeleteFolder, Deleted, Depth, Events, Folder,
         FolderChange, FolderId, ItemKind, Mailbox, MailboxInfo, Message, MessageHead, MessageId, MessageRow,
         MoveCopy, NewFolder, Outcome, Page, SaveMessage, SpecialFolder, StoreError, StoreResult,
     },
@@ -21,6 +21,7 @@ use super::{
     Shared, changes, codec,
     core::Core,
     error::Doing,
+    events::{self, Feed},
     folders, large, pool,
     row::{self, COLUMN_COUNT, COLUMNS, Listed, glob, int, kind_column},
     write::{Counters, WriteTx},
@@ -36,13 +37,15 @@ use crate::{
 pub(super) struct SqliteMailbox {
     shared: Arc<Shared>,
     info: Arc<MailboxInfo>,
+    feed: Arc<Feed>,
     _held: Entry,
 }
 
 impl SqliteMailbox {
     pub(super) fn new(shared: Arc<Shared>, info: Arc<MailboxInfo>) -> Self {
         let held = shared.kinds.mailboxes.enter();
-        Self { shared, info, _held: held }
+        let feed = shared.feed(info.mailbox_guid);
+        Self { shared, info, feed, _held: held }
     }
 
     async fn read<T: Send + 'static>(
@@ -373,6 +376,35 @@ impl Mailbox for SqliteMailbox {
 
     async fn last_change(&self) -> StoreResult<ChangeNumber> {
         self.read(|_, sql| glob(Counters::read(sql)?.next_cn.saturating_sub(1)).map(ChangeNumber)).await
+    }
+
+    async fn last_event(&self) -> StoreResult<u64> {
+        let last = self.read(|_, sql| events::last(sql)).await?;
+        self.feed.raise(last);
+        Ok(last)
+    }
+
+    async fn events(&self, after: u64) -> StoreResult<Events> {
+        if self.feed.latest() <= after && !self.feed.may_have_changed(false) {
+            return Ok(Events { items: Vec::new(), last: after, lost: false });
+        }
+        let events = self
+            .read(move |_, sql| {
+                let snapshot = sql.unchecked_transaction().doing("reading what happened")?;
+                events::after(&snapshot, after)
+            })
+            .await?;
+        self.feed.raise(events.last);
+        Ok(events)
+    }
+
+    async fn changed(&self, after: u64) -> StoreResult<()> {
+        while !self.feed.wait(after).await {
+            if self.feed.may_have_changed(true) {
+                self.last_event().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn contents(&self, folder: FolderId, query: ContentsQuery) -> StoreResult<Box<dyn ContentsView>> {

@@ -6,8 +6,8 @@ use rusqlite::params;
 use watertight_mapi::{
     prop::{LargeValue, PropData, tags},
     store::{
-        FolderId, FolderKind, ItemKind, MessageContent, MessageHead, MessageId, MoveCopy, Outcome,
-        SaveMessage, StoreError, StoreResult,
+        FolderId, FolderKind, Happened, ItemKind, MessageContent, MessageHead, MessageId, MoveCopy, Outcome,
+        Place, SaveMessage, StoreError, StoreResult,
     },
 };
 use watertight_wire::to_u64;
@@ -167,6 +167,8 @@ impl WriteTx<'_> {
             deltas.count(old, -1);
         }
         deltas.count(&row, 1);
+        let place = Place::message(folder, id);
+        self.record(if old.is_some() { Happened::Modified(place) } else { Happened::Created(place) });
         row.head(self.core.info.repl_guid)
     }
 
@@ -260,6 +262,9 @@ impl WriteTx<'_> {
                 continue;
             };
             deltas.count(&row, -1);
+            if !row.deleted {
+                self.record(Happened::Deleted(Place::message(folder, *id)));
+            }
             if hard {
                 self.remove(&row)?;
                 self.bury(&row, Left::Deleted)?;
@@ -345,7 +350,10 @@ impl WriteTx<'_> {
                 self.bury(&old, Left::Moved)?;
                 deltas.count(&old, -1);
             }
-            heads.push(Some(new.head(self.core.info.repl_guid)?));
+            let head = new.head(self.core.info.repl_guid)?;
+            let (to, from) = (Place::message(job.to, head.id), Place::message(job.from, *id));
+            self.record(if job.copy { Happened::Copied { to, from } } else { Happened::Moved { to, from } });
+            heads.push(Some(head));
         }
         deltas.apply(self)?;
         self.touch();
@@ -374,6 +382,7 @@ impl WriteTx<'_> {
             self.put_content(row.id, &content)?;
             deltas.count(&row, 1);
             deltas.apply(self)?;
+            self.record(Happened::Modified(Place::message(folder, id)));
             self.touch();
         }
         Ok(old)
@@ -410,6 +419,7 @@ impl WriteTx<'_> {
             row.put(self.sql)?;
             deltas.count(&row, 1);
             changed = changed.saturating_add(1);
+            self.record(Happened::Modified(Place::message(folder, id)));
         }
         if changed > 0 {
             deltas.apply(self)?;

@@ -164,6 +164,20 @@ pub(super) const MAILBOX: FileKind = FileKind {
         how INTEGER NOT NULL CHECK(how IN (1, 2)),
         PRIMARY KEY(folder, message)
     ) STRICT, WITHOUT ROWID;
+    ", "
+    -- The last things that happened: a ring, in which the slot is the number modulo its size.
+    CREATE TABLE event(
+        slot INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        folder INTEGER,
+        message INTEGER,
+        parent INTEGER,
+        old_folder INTEGER,
+        old_message INTEGER,
+        old_parent INTEGER
+    ) STRICT;
+    ALTER TABLE counter ADD COLUMN next_event INTEGER NOT NULL DEFAULT 1;
     "],
 };
 

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use watertight_mapi::{GlobCnt, PropId, PropName, PropTag, prop::Prop, store::StoreResult};
+use watertight_mapi::{
+    GlobCnt, PropId, PropName, PropTag,
+    prop::Prop,
+    store::{Happened, StoreResult},
+};
 
 use super::{core::Core, error::Doing, meta};
 use crate::{folder as rules, names::Names, special};
@@ -15,23 +19,27 @@ pub(super) struct Counters {
     pub(super) next_cn: i64,
     pub(super) next_large: i64,
     pub(super) version: i64,
+    pub(super) next_event: i64,
 }
 
 impl Counters {
     /// As they are in the file.
     pub(super) fn read(sql: &Connection) -> StoreResult<Self> {
-        sql.prepare_cached("SELECT next_id, next_cn, next_large, version FROM counter WHERE id = 1")
-            .and_then(|mut s| {
-                s.query_row([], |row| {
-                    Ok(Self {
-                        next_id: row.get(0)?,
-                        next_cn: row.get(1)?,
-                        next_large: row.get(2)?,
-                        version: row.get(3)?,
-                    })
+        sql.prepare_cached(
+            "SELECT next_id, next_cn, next_large, version, next_event FROM counter WHERE id = 1",
+        )
+        .and_then(|mut s| {
+            s.query_row([], |row| {
+                Ok(Self {
+                    next_id: row.get(0)?,
+                    next_cn: row.get(1)?,
+                    next_large: row.get(2)?,
+                    version: row.get(3)?,
+                    next_event: row.get(4)?,
                 })
             })
-            .doing("reading the counters")
+        })
+        .doing("reading the counters")
     }
 }
 
@@ -41,6 +49,8 @@ pub(super) struct WriteTx<'a> {
     pub(super) core: &'a Core,
     pub(super) counters: Counters,
     pub(super) names: Arc<Names>,
+    /// What happened, to be written with the counters.
+    pub(super) events: Vec<Happened>,
 }
 
 impl WriteTx<'_> {
@@ -105,14 +115,15 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Writes the counters.
-    pub(super) fn finish(&self) -> StoreResult<()> {
-        let Counters { next_id, next_cn, next_large, version } = self.counters;
+    /// Writes the events and the counters.
+    pub(super) fn finish(&mut self) -> StoreResult<()> {
+        self.write_events()?;
+        let Counters { next_id, next_cn, next_large, version, next_event } = self.counters;
         self.sql
             .prepare_cached(
-                "UPDATE counter SET next_id = ?, next_cn = ?, next_large = ?, version = ? WHERE id = 1",
+                "UPDATE counter SET next_id = ?, next_cn = ?, next_large = ?, version = ?, next_event = ? WHERE id = 1",
             )
-            .and_then(|mut s| s.execute([next_id, next_cn, next_large, version]))
+            .and_then(|mut s| s.execute([next_id, next_cn, next_large, version, next_event]))
             .doing("writing the counters")?;
         Ok(())
     }
