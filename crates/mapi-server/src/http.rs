@@ -41,6 +41,8 @@ pub(crate) struct Front {
     pub(crate) contexts: Contexts,
     /// Milliseconds and all that the answers state.
     pub(crate) pending_period: Duration,
+    /// How long a NotificationWait lasts when nothing happens.
+    pub(crate) notification_wait: Duration,
     /// How long a request body may take.
     pub(crate) body_timeout: Duration,
     /// Whether clients come over TLS.

@@ -8,6 +8,7 @@ mod handles;
 mod logon;
 mod message;
 mod names;
+mod notify;
 mod object;
 mod property;
 mod recipient;
@@ -31,6 +32,7 @@ use watertight_mapi::{
 
 use handles::Handles;
 use logon::Logon;
+pub(crate) use notify::{Notices, Wait};
 use object::Object;
 
 /// What a session is made of: who connected, and what Connect said.
@@ -67,6 +69,7 @@ pub struct Session {
     origin: Origin,
     logons: BTreeMap<u8, Arc<Logon>>,
     handles: Handles,
+    notices: notify::Owner,
     _entry: Entry,
 }
 
@@ -130,7 +133,8 @@ impl Session {
     pub fn new(origin: Origin) -> Self {
         let entry = origin.ledger.kind("rop sessions").enter();
         let handles = Handles::new(&origin.ledger);
-        Self { origin, logons: BTreeMap::new(), handles, _entry: entry }
+        let notices = notify::Owner(Arc::new(Notices::new(&origin.ledger)));
+        Self { origin, logons: BTreeMap::new(), handles, notices, _entry: entry }
     }
 
     /// The logon that a request names.

@@ -58,6 +58,8 @@ pub struct ServerConfig {
     pub contexts: Limits,
     /// How long a client waits for a PENDING at most — X-PendingPeriod.
     pub pending_period: Duration,
+    /// How long a NotificationWait lasts when nothing happens — [MS-OXCMAPIHTTP] 2.2.4.4.
+    pub notification_wait: Duration,
     /// The most connections at one time; more wait in the system's queue.
     pub connections: usize,
     /// How long a connection may be idle, or take to send the head of a request.
@@ -84,6 +86,7 @@ impl ServerConfig {
             public_url: None,
             contexts: Limits { expiry: Duration::from_secs(900), per_account: 100, total: 10_000 },
             pending_period: Duration::from_secs(15),
+            notification_wait: Duration::from_secs(300),
             connections: 1024,
             idle_timeout: Duration::from_secs(180),
             body_timeout: Duration::from_secs(60),
@@ -191,6 +194,7 @@ impl Server {
             auth: auth.map_err(ServerError::Random)?.remembering_for(config.contexts.expiry),
             contexts: Contexts::new(&ledger, config.contexts, clock),
             pending_period: config.pending_period,
+            notification_wait: config.notification_wait,
             body_timeout: config.body_timeout,
             tls: config.tls.is_some(),
             public_url: config.public_url.clone(),
@@ -239,6 +243,7 @@ impl Server {
         drop(listener);
         sweeper.abort();
         front.stopping.store(true, Ordering::Relaxed);
+        front.contexts.end_waits();
         // Connections hold receivers; when there is none, nobody has to be told.
         let _ = stop.send(true);
         let ended =

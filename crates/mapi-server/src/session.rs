@@ -70,6 +70,8 @@ pub struct Context {
     account: Account,
     /// Held by the one request that has the claim, so it is never waited for.
     session: tokio::sync::Mutex<Option<rop::Session>>,
+    /// What the client is to be told; for waits, which come while a request runs.
+    notices: Arc<rop::Notices>,
     /// Never held across an `await`.
     state: Mutex<State>,
     _entry: Entry,
@@ -132,6 +134,7 @@ impl Contexts {
         let context = Arc::new(Context {
             id,
             account,
+            notices: session.notices(),
             session: tokio::sync::Mutex::new(Some(session)),
             state: Mutex::new(State {
                 sequence: 1,
@@ -219,6 +222,7 @@ impl Contexts {
         inner.shrink();
         drop(inner);
         lock(&context.state).ended = true;
+        context.notices.end_waits();
         if let Ok(mut session) = context.session.try_lock() {
             drop(session.take());
         }
@@ -252,6 +256,13 @@ impl Contexts {
             .max_by_key(|(idle, _)| *idle);
         if let Some((_, context)) = idle.filter(|(idle, _)| *idle >= ABANDONED) {
             self.end(&context);
+        }
+    }
+
+    /// Ends all waits, also those that begin from now on in contexts that there are.
+    pub fn end_waits(&self) {
+        for context in lock(&self.inner).by_id.values() {
+            context.notices.end_waits();
         }
     }
 
@@ -304,6 +315,11 @@ impl Context {
     #[must_use]
     pub fn sequence(&self) -> String {
         lock(&self.state).sequence_value()
+    }
+
+    /// A wait for what the client is to be told; `None` while there is another.
+    pub(crate) fn begin_wait(&self) -> Option<rop::Wait> {
+        self.notices.begin_wait()
     }
 
     /// Whether a request runs in it.

@@ -301,8 +301,8 @@ fn disconnect(front: &Front, account: &Account, head: &Head, body: &[u8]) -> Res
     Ok(Accepted::now(both_cookies(&context), answer.to_bytes().ok()))
 }
 
-/// May come while another request runs, so it has no sequence — 3.1.5.5. Nothing can be registered yet, so no event
-/// is pending and there is nothing to wait for.
+/// May come while another request runs, so it has no sequence — 3.1.5.5. It ends when there is something to tell, when
+/// its time is up, with the session context, with the server, and when nobody is there any more to be answered.
 fn notification_wait(
     front: &Front,
     account: &Account,
@@ -311,9 +311,33 @@ fn notification_wait(
 ) -> Result<Accepted, Refusal> {
     let context = find(front, account, head)?;
     NotificationWaitRequest::from_bytes(body).map_err(|_| BAD_BODY)?;
-    let answer: NotificationWaitResponse =
-        Answer::Success(Waited { error_code: MapiCode::Success, event_pending: 0, auxiliary: Vec::new() });
-    Ok(Accepted::now(vec![(CONTEXT_COOKIE, context.cookie())], answer.to_bytes().ok()))
+    let Some(wait) = context.begin_wait() else {
+        return Err((
+            ResponseCode::InvalidSequence,
+            "There is a NotificationWait of this session context already.",
+        ));
+    };
+    let cookies = vec![(CONTEXT_COOKIE, context.cookie())];
+    let (limit, running) = (front.notification_wait, front.running.clone());
+    let (mut sender, work) = oneshot::channel();
+    tokio::spawn(async move {
+        let _running = running;
+        let told = tokio::select! {
+            told = wait.run(limit) => told,
+            () = sender.closed() => return,
+        };
+        let (error_code, event_pending) = match told {
+            Ok(told) => (MapiCode::Success, u32::from(told)),
+            Err(code) => (code, 0),
+        };
+        let answer: NotificationWaitResponse =
+            Answer::Success(Waited { error_code, event_pending, auxiliary: Vec::new() });
+        if let Ok(bytes) = answer.to_bytes() {
+            // Nobody may be there any more.
+            let _ = sender.send(bytes);
+        }
+    });
+    Ok(Accepted { cookies, work })
 }
 
 /// Starts the idle time of its context anew, if it names one — 3.2.5.3. There is no response body.

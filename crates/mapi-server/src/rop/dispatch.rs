@@ -33,6 +33,8 @@ impl Session {
             B::IdFromLongTermId(body) => self.rop_id_from_long_term_id(request, body),
             B::GetLocalReplicaIds(body) => self.rop_get_local_replica_ids(request, body).await,
 
+            B::RegisterNotification(body) => self.rop_register_notification(request, body).await,
+
             B::OpenFolder(body) => self.rop_open_folder(request, body).await,
             B::CreateFolder(body) => self.rop_create_folder(request, handle, body).await,
             B::DeleteFolder(body) => self.rop_delete_folder(request, handle, body).await,

@@ -68,6 +68,7 @@ impl Session {
         };
         let available = most(room.total).ok_or(MapiCode::BufferTooSmall)?;
         let mut rops = Writer::new();
+        let mut cut = false;
         let mut last = None;
         for parsed in &requests {
             // What stays behind must fit into RopBufferTooSmall, should the next response not fit.
@@ -101,9 +102,19 @@ impl Session {
                     let answer = Response::BufferTooSmall(BufferTooSmall { size_needed, request_buffers });
                     answer.write(&mut rops).map_err(|_| MapiCode::GeneralFailure)?;
                     last = None;
+                    cut = true;
                     break;
                 }
             }
+        }
+        // What may go on in further payloads is not interrupted, nor is RopBufferTooSmall followed by anything.
+        let goes_on = room.chain
+            && last
+                .as_ref()
+                .zip(requests.last())
+                .is_some_and(|(response, parsed)| proceed(&mut parsed.request.clone(), response).is_some());
+        if !cut && !goes_on && !self.notices.0.is_idle() {
+            self.notices.0.tell(&mut rops, available).await;
         }
         let mut payloads = vec![finish(rops, &handles)?];
         if let (true, Some(mut response), Some(parsed)) = (room.chain, last, requests.last()) {

@@ -14,7 +14,7 @@ const MOST: usize = 2048;
 const fn most_of(object: &Object) -> usize {
     match object {
         Object::Message(_) | Object::Attachment(_) | Object::Stream(_) => 256,
-        Object::Table(_) => 128,
+        Object::Table(_) | Object::Subscription(_) => 128,
         Object::Download(_) => 64,
         Object::Logon | Object::Folder(_) => MOST,
     }
@@ -54,6 +54,11 @@ impl Handles {
         }
         let handle = self.next;
         self.next = self.next.wrapping_add(1);
+        match &object {
+            Object::Subscription(registered) => registered.named(handle),
+            Object::Table(table) => table.named(handle),
+            _ => {}
+        }
         self.slots.insert(handle, Slot { logon_id, object, _entry: self.kind.enter() });
         Ok(handle)
     }

@@ -11,6 +11,7 @@ use watertight_mapi::{
 use crate::ics::Source;
 
 use super::{
+    notify::Registered,
     stream::{Spill, Stream},
     table::Table,
 };
@@ -31,6 +32,8 @@ pub(super) enum Object {
     Stream(Box<Stream>),
     /// A FastTransfer or synchronization download.
     Download(Box<Source>),
+    /// What RopRegisterNotification asked for.
+    Subscription(Registered),
 }
 
 /// An open message: what was read of it and changed in it, until it is saved. Attachments, streams and tables over it

@@ -125,7 +125,9 @@ impl Session {
             }
             Object::Message(message) => Source::Message(Arc::clone(message)),
             Object::Attachment(attachment) => Source::Attachment(Arc::clone(attachment)),
-            Object::Table(_) | Object::Stream(_) | Object::Download(_) => return Err(MapiCode::NotSupported),
+            Object::Table(_) | Object::Stream(_) | Object::Download(_) | Object::Subscription(_) => {
+                return Err(MapiCode::NotSupported);
+            }
         };
         Ok((logon, source))
     }
@@ -247,7 +249,7 @@ impl Session {
                 set.into_iter().for_each(|prop| put(&mut state.attachment.props, prop));
             }
             Object::Logon => {}
-            Object::Table(_) | Object::Stream(_) | Object::Download(_) => {
+            Object::Table(_) | Object::Stream(_) | Object::Download(_) | Object::Subscription(_) => {
                 return refused(MapiCode::NotSupported);
             }
         }
@@ -299,7 +301,7 @@ impl Session {
                 gone(&mut attachment.state().attachment.props);
             }
             Object::Logon => {}
-            Object::Table(_) | Object::Stream(_) | Object::Download(_) => {
+            Object::Table(_) | Object::Stream(_) | Object::Download(_) | Object::Subscription(_) => {
                 return refused(MapiCode::NotSupported);
             }
         }

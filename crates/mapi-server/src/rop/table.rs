@@ -26,13 +26,15 @@ use watertight_mapi::{
 use super::{
     Answer, Outcome, Session, failed,
     logon::Logon,
+    notify::{Registered, Topic},
     object::{MessageObject, Object},
     refused,
 };
 
-/// TableFlags — [MS-OXCFOLD] 2.2.1.13.1, 2.2.1.14.1: Associated, Depth, SoftDeletes, ConversationMembers.
+/// TableFlags — [MS-OXCFOLD] 2.2.1.13.1, 2.2.1.14.1: Associated, Depth, NoNotifications, SoftDeletes, ConversationMembers.
 const ASSOCIATED: u8 = 0x02;
 const DEPTH: u8 = 0x04;
+const NO_NOTIFICATIONS: u8 = 0x10;
 const SOFT_DELETES: u8 = 0x20;
 const CONVERSATION_MEMBERS: u8 = 0x80;
 /// QueryRowsFlags — [MS-OXCTABL] 2.2.2.5.1.1: NoAdvance.
@@ -54,6 +56,8 @@ pub(super) struct Table {
     columns: Vec<PropTag>,
     position: usize,
     bookmarks: seek::Bookmarks,
+    /// Its client is told when it shows something else.
+    watched: Option<Registered>,
 }
 
 /// What a table shows.
@@ -71,12 +75,21 @@ struct Hierarchy {
     root: FolderId,
     depth: Depth,
     deleted: bool,
+    /// Nothing is left out.
+    whole: bool,
     ids: Vec<(FolderId, u32)>,
 }
 
 impl Table {
     fn new(kind: Kind) -> Self {
-        Self { kind, columns: Vec::new(), position: 0, bookmarks: seek::Bookmarks::default() }
+        Self { kind, columns: Vec::new(), position: 0, bookmarks: seek::Bookmarks::default(), watched: None }
+    }
+
+    /// The handle that notifications will name.
+    pub(super) fn named(&self, handle: u32) {
+        if let Some(watched) = &self.watched {
+            watched.named(handle);
+        }
     }
 
     /// The attachments of a message.
@@ -88,6 +101,19 @@ impl Table {
     fn rows_are_new(&mut self) {
         self.position = 0;
         self.bookmarks.clear();
+    }
+
+    /// Finds the rows anew, with the same restriction and order; a restricted hierarchy table stays as it is.
+    async fn fill_again(&mut self, logon: &Logon) -> Result<(), MapiCode> {
+        match &mut self.kind {
+            Kind::Contents { folder, query, view } => {
+                *view = logon.mailbox.contents(*folder, query.clone()).await.map_err(failed)?;
+            }
+            Kind::Hierarchy(hierarchy) if hierarchy.whole => hierarchy.fill(logon, None).await?,
+            Kind::Hierarchy(_) | Kind::Attachments(_) => return Ok(()),
+        }
+        self.rows_are_new();
+        Ok(())
     }
 
     fn len(&self) -> usize {
@@ -110,6 +136,7 @@ impl Hierarchy {
         logon: &Logon,
         restriction: Option<&watertight_mapi::restriction::Restriction>,
     ) -> Result<(), MapiCode> {
+        self.whole = restriction.is_none();
         let mailbox: &dyn Mailbox = logon.mailbox.as_ref();
         let mut ids: Vec<(FolderId, u32)> = Vec::new();
         let mut depths = std::collections::HashMap::from([(self.root, 0_u32)]);
@@ -153,9 +180,11 @@ impl Session {
         let root = self.folder_of(request, handle)?;
         let depth = if body.table_flags & DEPTH == 0 { Depth::Children } else { Depth::All };
         let deleted = body.table_flags & SOFT_DELETES != 0;
-        let mut hierarchy = Hierarchy { root, depth, deleted, ids: Vec::new() };
+        let mut hierarchy = Hierarchy { root, depth, deleted, whole: true, ids: Vec::new() };
         hierarchy.fill(&logon, None).await?;
-        let table = Table::new(Kind::Hierarchy(hierarchy));
+        let mut table = Table::new(Kind::Hierarchy(hierarchy));
+        let topic = Topic::Table { folder: root, hierarchy: true, read: false, changed: false };
+        table.watched = self.watched(request, &logon, body.table_flags, topic).await?;
         let body = GetHierarchyTableResponse { row_count: count(table.len()) };
         Ok(Answer::opens(ResponseBody::GetHierarchyTable(body), Object::Table(Box::new(table))))
     }
@@ -180,9 +209,26 @@ impl Session {
             sort: Vec::new(),
         };
         let view = logon.mailbox.contents(folder, query.clone()).await.map_err(failed)?;
-        let table = Table::new(Kind::Contents { folder, query, view });
+        let mut table = Table::new(Kind::Contents { folder, query, view });
+        let topic = Topic::Table { folder, hierarchy: false, read: false, changed: false };
+        table.watched = self.watched(request, &logon, body.table_flags, topic).await?;
         let body = GetContentsTableResponse { row_count: count(table.len()) };
         Ok(Answer::opens(ResponseBody::GetContentsTable(body), Object::Table(Box::new(table))))
+    }
+
+    /// Tables are watched unless the client says that it does not want it — [MS-OXCNOTIF] 3.1.4.3.
+    async fn watched(
+        &self,
+        request: &Request,
+        logon: &Logon,
+        table_flags: u8,
+        topic: Topic,
+    ) -> Result<Option<Registered>, MapiCode> {
+        if table_flags & (NO_NOTIFICATIONS | SOFT_DELETES) != 0 {
+            return Ok(None);
+        }
+        let registered = self.notices().register(request.logon_id, &logon.mailbox, topic).await;
+        registered.map(Some).map_err(failed)
     }
 
     fn table(&mut self, request: &Request, handle: u32) -> Result<&mut Table, MapiCode> {
@@ -270,6 +316,11 @@ impl Session {
         if table.columns.is_empty() {
             // No columns were set — [MS-OXCTABL] 3.2.5.2.
             return refused(MapiCode::NullObject);
+        }
+        // A client that was told of a change reads the table from its beginning again.
+        let anew = table.position == 0;
+        if table.watched.as_ref().is_some_and(|watched| watched.reads(anew)) {
+            table.fill_again(&logon).await?;
         }
         let (rows, position) = table
             .rows(

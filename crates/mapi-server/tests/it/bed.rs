@@ -79,6 +79,7 @@ impl Bed {
         let mut config = ServerConfig::new("127.0.0.1:0".parse().unwrap());
         config.clock = Arc::<ManualClock>::clone(&clock);
         config.grace = Duration::from_secs(5);
+        config.notification_wait = Duration::from_millis(50);
         change(&mut config);
         let ledger = Ledger::new("bed");
         let server = Server::bind(config, store, &ledger).await.unwrap();
