@@ -3,6 +3,7 @@
 mod copies;
 mod lifecycle;
 mod limits;
+mod notify;
 mod replay;
 mod tables;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use watertight_ledger::Ledger;
 use watertight_mapi::{
     Fid, MapiCode, Mid, PropTag, PropValue,
+    notification::Notification,
     prop::wire::TaggedPropertyValue,
     rop::{
         Request, RequestBody, Response, ResponseBody, RopBuffer, RopResponse,
@@ -36,6 +38,8 @@ pub(super) struct Client {
     pub(super) store: Arc<dyn Store>,
     pub(super) columns: Vec<PropTag>,
     pub(super) room: Room,
+    /// What came with answers.
+    pub(super) told: Vec<Notification>,
 }
 
 pub(super) const NONE: u32 = u32::MAX;
@@ -68,7 +72,14 @@ impl Client {
             lcid_sort: 0x409,
             lcid_string: 0x409,
         };
-        Self { session: Session::new(origin), ledger, store, columns: Vec::new(), room: WIDE }
+        Self {
+            session: Session::new(origin),
+            ledger,
+            store,
+            columns: Vec::new(),
+            room: WIDE,
+            told: Vec::new(),
+        }
     }
 
     /// Runs requests over a table of handles, which is then that of the response.
@@ -91,7 +102,13 @@ impl Client {
             assert!(payload.len() <= self.room.payload);
             let answered = RopBuffer::from_bytes(&payload).unwrap();
             let columns = self.columns.clone();
-            all.push(read_responses(&answered.rops, requests, |_| columns.clone()).unwrap());
+            let mut responses = read_responses(&answered.rops, requests, |_| columns.clone()).unwrap();
+            let told = responses.extract_if(.., |r| matches!(r, Response::Notify(_)));
+            self.told.extend(told.filter_map(|r| match r {
+                Response::Notify(notify) => Some(notify.into()),
+                _ => None,
+            }));
+            all.push(responses);
             *handles = answered.handles;
         }
         Ok(all)

@@ -11,6 +11,8 @@ mod captures;
 #[cfg(test)]
 mod contexts;
 #[cfg(test)]
+mod notify;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod tls;
