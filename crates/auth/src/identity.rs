@@ -1,6 +1,7 @@
 //! Who a client says that it is, and what it proves that with.
 
 use core::fmt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -64,6 +65,34 @@ impl Identity {
             ))),
             _ => Ok(Self::cache(name)),
         }
+    }
+
+    /// The cache that programs use without being told: what `KRB5CCNAME` names, else `/tmp/krb5cc_UID`.
+    ///
+    /// # Errors
+    /// [`AuthError::Credentials`] when there is none, or one that is not a file.
+    pub fn usual_cache() -> Result<Self, AuthError> {
+        if std::env::var_os("KRB5CCNAME").is_some() {
+            return Self::cache_of_environment();
+        }
+        // The owner of this process' directory is its effective user.
+        let user = std::fs::metadata("/proc/self").map(|metadata| metadata.uid()).unwrap_or_default();
+        let path = PathBuf::from(format!("/tmp/krb5cc_{user}"));
+        if path.exists() {
+            return Ok(Self::cache(path));
+        }
+        Err(AuthError::Credentials("there is no credential cache".to_owned()))
+    }
+
+    /// Whose tickets a credential cache has: `alice@DOM.TEST`.
+    ///
+    /// # Errors
+    /// [`AuthError::Credentials`] without a cache, and what reading it meets.
+    pub fn owner(&self) -> Result<String, AuthError> {
+        let path = self
+            .cache_path()
+            .ok_or_else(|| AuthError::Credentials("there is no credential cache".to_owned()))?;
+        crate::kerberos::owner(path)
     }
 
     fn new(user: &str, secret: Secret) -> Self {

@@ -22,6 +22,7 @@ pub use config::Realms;
 pub use kdc::{KeyDistribution, Tcp};
 pub use keytab::Keytab;
 
+pub(crate) use cache::owner;
 pub(crate) use client::KerberosClient;
 pub(crate) use server::KerberosServer;
 

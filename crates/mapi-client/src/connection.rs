@@ -22,6 +22,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use watertight_auth::{ChannelBindings, Mechanism};
 use watertight_ledger::{Entry, Kind};
 
 use crate::discover::Dns;
@@ -55,6 +56,10 @@ pub(crate) struct Connection {
     /// To see whether the server has closed it.
     tcp: Arc<TcpStream>,
     address: String,
+    /// The proof that the server accepted on this connection, and whether any request after it was let in.
+    signed_in: Option<(Mechanism, bool)>,
+    /// What ties a proof to this connection, where it has TLS.
+    bindings: Option<ChannelBindings>,
     _entry: Entry,
 }
 
@@ -82,6 +87,7 @@ impl Connection {
             let tcp = Arc::new(connect(endpoint, timeout, dns).await?);
             let counted = Counted { stream: Tcp(Arc::clone(&tcp)), counters: Arc::clone(counters) };
             entry.set_bytes(if tls.is_some() { BYTES_WITH_TLS } else { BYTES });
+            let mut bindings = None;
             let socket: Box<dyn Socket> = match tls {
                 None => Box::new(counted),
                 Some(config) => {
@@ -95,6 +101,10 @@ impl Connection {
                         .connect(name, counted)
                         .await
                         .map_err(|e| tls::failure(endpoint.host(), &endpoint.address(), &e))?;
+                    let certificates = stream.get_ref().1.peer_certificates();
+                    bindings = certificates
+                        .and_then(|chain| chain.first())
+                        .map(|own| ChannelBindings::tls_server_end_point(own));
                     Box::new(stream)
                 }
             };
@@ -104,7 +114,8 @@ impl Connection {
                 .await
                 .map_err(|e| http_error(&endpoint.address(), &e))?;
             let driver = Some(Box::pin(driver));
-            Ok(Self { sender, driver, tcp, address: endpoint.address(), _entry: entry })
+            let address = endpoint.address();
+            Ok(Self { sender, driver, tcp, address, signed_in: None, bindings, _entry: entry })
         };
         tokio::time::timeout(timeout, opening)
             .await
@@ -167,6 +178,33 @@ impl Connection {
         // What the system knows may not have reached the runtime yet.
         let quiet = rustix::net::recv(&*self.tcp, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         self.sender.is_ready() && matches!(quiet, Err(rustix::io::Errno::AGAIN))
+    }
+
+    /// Whether the server has accepted a proof on this connection, so that requests need none.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.signed_in.is_some()
+    }
+
+    /// What was proved on this connection, and how; nothing when that no longer counts.
+    pub(crate) fn set_signed_in(&mut self, mechanism: Option<Mechanism>) {
+        self.signed_in = mechanism.map(|mechanism| (mechanism, false));
+    }
+
+    /// A request without a proof of its own was let in.
+    pub(crate) fn used(&mut self) {
+        if let Some((_, used)) = &mut self.signed_in {
+            *used = true;
+        }
+    }
+
+    /// Whether it is signed in by Kerberos, and no request after that was let in.
+    pub(crate) fn is_unused_kerberos(&self) -> bool {
+        self.signed_in == Some((Mechanism::Kerberos, false))
+    }
+
+    /// What ties a proof to this connection, where it has TLS.
+    pub(crate) fn bindings(&self) -> Option<&ChannelBindings> {
+        self.bindings.as_ref()
     }
 
     /// Waits, between requests, until the server closes the connection.

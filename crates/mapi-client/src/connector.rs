@@ -6,12 +6,14 @@ use tokio::sync::{oneshot, watch};
 use watertight_ledger::Ledger;
 
 use crate::actor::{Actor, Command, Link};
-use crate::endpoint::{Credentials, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::options::Options;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::sign_in::{Credentials, Scheme};
 use crate::traffic::Traffic;
+use crate::transport::Transport;
 
 /// The way to one server as one user. Each [`Session`] is a session context with a connection that it has for itself;
 /// after its Disconnect the connection is kept for the next one ([`Options::kept_connections`]). With the last clone
@@ -60,6 +62,15 @@ impl Connector {
         let info = connected.await.map_err(|_| Error::Closed)??;
         tracing::debug!(server = %self.settings.endpoint, "connected");
         Ok(Session::new(link, info, Arc::clone(&self.settings)))
+    }
+
+    /// Asks the server which ways to sign in it offers, in its own order, by a request that proves nothing. Empty when
+    /// it asks for no proof.
+    ///
+    /// # Errors
+    /// What reaching the server meets.
+    pub async fn offered(&self) -> Result<Vec<Scheme>, Error> {
+        Transport::new(Arc::clone(&self.settings))?.offered().await
     }
 
     /// Waits until every session has ended, those too that were dropped without [`Session::disconnect`], and ends the

@@ -11,18 +11,16 @@ mod walk;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
-};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use quick_xml::escape::escape;
 
-use crate::connection::SendError;
 use crate::connector::Connector;
 use crate::endpoint::Endpoint;
-use crate::error::{DiscoveryError, Error, ProtocolError, ReachError, SetupError, SignInError};
+use crate::error::{DiscoveryError, Error, ProtocolError, SetupError, SignInError};
 use crate::retry_after;
+use crate::sign_in::Line;
 pub use dns::{Dns, Service, SystemDns};
 use document::Document;
 pub use found::{AlternativeMailbox, Discovered, Urls};
@@ -36,8 +34,6 @@ const TARGET: &str = "/autodiscover/autodiscover.xml";
 const MAX_DOCUMENT: usize = 256 << 10;
 /// How often the server may send the client elsewhere.
 const MAX_REDIRECTS: u32 = 4;
-/// Requests that are repeated because the connection had ended.
-const MAX_REOPENED: u32 = 3;
 
 impl Connector {
     /// Asks Autodiscover on the endpoint's host and port about an address.
@@ -81,29 +77,23 @@ impl Connector {
         let kind = settings.ledger.kind("connections");
         let timeout = settings.options.read_timeout;
         let unusable = |why: String| DiscoveryError::Unusable { host: endpoint.host().to_owned(), why };
-        let (mut tried, mut reopened) = (0_u32, 0_u32);
+        let line = Line { settings, endpoint, kind: &kind, pooled: false };
+        let mut tried = 0_u32;
         loop {
-            let mut connection = settings.connect_to(endpoint, &kind).await?;
-            settings.counters.request();
-            let mut response = match connection.send(self.request(endpoint, address, signed)?, timeout).await
-            {
-                Ok(response) => response,
-                Err(SendError::NotSent(_)) if reopened < MAX_REOPENED => {
-                    reopened = reopened.saturating_add(1);
-                    continue;
-                }
-                Err(SendError::NotSent(_)) => {
-                    let why = "the server closes each connection at once".to_owned();
-                    return Err(ReachError::Interrupted { address: endpoint.address(), why }.into());
-                }
-                Err(SendError::Failed(error)) => return Err(error),
+            let request = self.request(endpoint, address)?;
+            let sent = match signed {
+                Signed::Yes => line.send(None, request).await,
+                Signed::No => line.send_openly(request).await,
+            };
+            let (mut connection, mut response) = match sent {
+                Ok(sent) => sent,
+                Err(Error::SignIn(error)) => return Ok(Answer::SignIn(error)),
+                Err(error) => return Err(error),
             };
             let status = response.status();
             match status {
                 StatusCode::OK => {}
-                StatusCode::UNAUTHORIZED => {
-                    return Ok(Answer::SignIn(SignInError::unauthorized(response.headers())));
-                }
+                StatusCode::UNAUTHORIZED => return Ok(Answer::SignIn(SignInError::Credentials)),
                 StatusCode::FORBIDDEN => return Ok(Answer::SignIn(SignInError::Forbidden)),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     tried = tried.saturating_add(1);
@@ -140,12 +130,7 @@ impl Connector {
         }
     }
 
-    fn request(
-        &self,
-        endpoint: &Endpoint,
-        address: &str,
-        signed: Signed,
-    ) -> Result<Request<Full<Bytes>>, Error> {
+    fn request(&self, endpoint: &Endpoint, address: &str) -> Result<Request<Full<Bytes>>, Error> {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n\
              <Autodiscover xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006\">\
@@ -156,11 +141,8 @@ impl Connector {
         );
         let host = HeaderValue::from_str(&endpoint.host_header()).map_err(|_| SetupError::UserName)?;
         let anchor = HeaderValue::from_str(address).map_err(|_| SetupError::UserName)?;
-        let mut request = Request::post(endpoint.target()).header(HOST, host);
-        if signed == Signed::Yes {
-            request = request.header(AUTHORIZATION, self.settings.authorization.clone());
-        }
-        request
+        Request::post(endpoint.target())
+            .header(HOST, host)
             .header(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"))
             .header(USER_AGENT, HeaderValue::from_static(crate::settings::USER_AGENT))
             // Which mailbox it is about, for the balancers before the servers.

@@ -1,11 +1,9 @@
-//! Where the server is and who signs in.
+//! Where the server is.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use base64::Engine as _;
-use http::{HeaderValue, Uri};
-use zeroize::Zeroizing;
+use http::Uri;
 
 use crate::error::SetupError;
 
@@ -52,7 +50,7 @@ impl Endpoint {
         if host.is_empty() {
             return Err(bad("no host"));
         }
-        if !tls && !is_this_machine(&host) {
+        if !tls && !names_this_machine(&host) {
             return Err(SetupError::PlainHttp { host });
         }
         let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
@@ -121,6 +119,12 @@ impl Endpoint {
         &self.target
     }
 
+    /// Whether the host can only be this machine.
+    #[must_use]
+    pub fn is_this_machine(&self) -> bool {
+        names_this_machine(&self.host)
+    }
+
     /// Host and port as they are written in a message.
     #[must_use]
     pub fn address(&self) -> String {
@@ -151,51 +155,8 @@ impl fmt::Display for Endpoint {
 }
 
 /// Whether a host name can only be this machine.
-fn is_this_machine(host: &str) -> bool {
+fn names_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// A user name and a password; neither the password nor anything made from it shows in `Debug`.
-#[derive(Clone)]
-pub struct Credentials {
-    user: String,
-    password: Zeroizing<String>,
-}
-
-impl Credentials {
-    /// For Basic authentication.
-    ///
-    /// # Errors
-    /// [`SetupError::UserName`] when the name contains a colon or control characters.
-    pub fn new(user: impl Into<String>, password: impl Into<String>) -> Result<Self, SetupError> {
-        let (user, password) = (user.into(), Zeroizing::new(password.into()));
-        if user.contains(':') || user.chars().any(char::is_control) {
-            return Err(SetupError::UserName);
-        }
-        Ok(Self { user, password })
-    }
-
-    /// The user's name.
-    #[must_use]
-    pub fn user(&self) -> &str {
-        &self.user
-    }
-
-    /// The Authorization header, marked as sensitive.
-    pub(crate) fn authorization(&self) -> Result<HeaderValue, SetupError> {
-        let plain = Zeroizing::new(format!("{}:{}", self.user, self.password.as_str()));
-        let coded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(plain.as_bytes()));
-        let header = Zeroizing::new(format!("Basic {}", coded.as_str()));
-        let mut value = HeaderValue::from_str(&header).map_err(|_| SetupError::UserName)?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]
@@ -242,14 +203,5 @@ mod tests {
         assert_eq!(mailbox("https://h/x/?MailboxId=b"), "/x/?MailboxId=b");
         let e = Endpoint::parse("https://h.example").unwrap();
         assert_eq!((e.host_header().as_str(), e.target()), ("h.example", "/mapi/emsmdb/"));
-    }
-
-    #[test]
-    fn a_password_does_not_show() {
-        let c = Credentials::new("u", "secret").unwrap();
-        let shown = format!("{c:?} {:?}", c.authorization().unwrap());
-        assert!(!shown.contains("secret") && !shown.contains("dTpz"), "{shown}");
-        assert!(Credentials::new("u:v", "x").is_err());
-        assert_eq!(c.authorization().unwrap().as_bytes(), b"Basic dTpzZWNyZXQ=");
     }
 }

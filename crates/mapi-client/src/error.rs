@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::discover::Hop;
-use http::header::{HeaderMap, WWW_AUTHENTICATE};
+use watertight_auth::AuthError;
 use watertight_mapi::MapiCode;
 use watertight_mapi::http::ResponseCode;
 use watertight_mapi::http::framing::FramingError;
 use watertight_wire::WireError;
+
+use crate::discover::Hop;
+use crate::sign_in::Scheme;
 
 /// A failed operation of this client.
 ///
@@ -205,9 +207,9 @@ pub enum TrustError {
 
 /// The server does not accept the user.
 #[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignInError {
-    /// HTTP status 401.
+    /// HTTP status 401, or the key distribution centre's word that the password is wrong.
     #[error("the server does not accept the user name and password; check both")]
     Credentials,
     /// HTTP status 403.
@@ -215,11 +217,68 @@ pub enum SignInError {
         "the server knows the user but does not let it in (403); ask for MAPI over HTTP to be enabled for the mailbox"
     )]
     Forbidden,
-    /// The server does not take a password with Basic authentication.
+    /// The server offers nothing that may be used here.
+    #[error("the server offers {}, and what is there is for {}; {}", listed(.offered), listed(.wanted), cure(.wanted, .offered))]
+    NotOffered {
+        /// What the credentials and the options are for.
+        wanted: Vec<Scheme>,
+        /// What the server offers, of what is known here.
+        offered: Vec<Scheme>,
+    },
+    /// The key distribution centre says that the password has expired.
+    #[error("the password has expired; choose a new one (kpasswd), or ask the administrator for one")]
+    PasswordExpired,
+    /// The key distribution centre says that the account is locked or disabled.
+    #[error("the account is locked or disabled; ask the administrator to unlock it")]
+    Locked,
+    /// Kerberos wants clocks that agree.
     #[error(
-        "the server does not offer Basic authentication, and only that is supported; ask for it to be enabled"
+        "this machine's clock and the server's differ too much for Kerberos; check both, and set the one that is wrong"
     )]
-    NoBasic,
+    ClockSkew,
+    /// There is no Kerberos ticket that is still good.
+    #[error("no Kerberos ticket can be used ({why}); get one with kinit")]
+    NoTicket {
+        /// What is wrong with what is there.
+        why: String,
+    },
+    /// Kerberos failed for another reason.
+    #[error(
+        "Kerberos does not let this user in ({why}); check that the URL has the server's full name, and the ticket with klist"
+    )]
+    Kerberos {
+        /// The reason.
+        why: String,
+    },
+    /// The exchange of NTLM or Negotiate could not be brought to its end.
+    #[error("signing in with {scheme} failed ({why}); try another way with --sign-in")]
+    Exchange {
+        /// The scheme.
+        scheme: Scheme,
+        /// What went wrong.
+        why: String,
+    },
+    /// The server could not prove that it is the one that the ticket was made for.
+    #[error(
+        "{host} could not prove that it is this server ({why}); do not give it a password, and check the URL"
+    )]
+    NotProved {
+        /// The host.
+        host: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The command that prints a token did not do so.
+    #[error("the command that prints the token {why}; try it by hand")]
+    TokenCommand {
+        /// What it did instead: its exit status, and the first line of what it said.
+        why: String,
+    },
+    /// The server accepts neither the token nor a new one.
+    #[error(
+        "the server does not accept the token, nor the one that the command printed after it; check that it is for this server and this user"
+    )]
+    TokenRefused,
     /// X-ResponseCode 8 or 11, or a refused Connect or RopLogon.
     #[error("the user may not open this mailbox ({0}); check the user DN")]
     NoPrivilege(MapiCode),
@@ -231,12 +290,23 @@ pub enum SignInError {
 }
 
 impl SignInError {
-    /// What HTTP status 401 means: only with Basic among the offers does it speak of the password.
-    pub(crate) fn unauthorized(headers: &HeaderMap) -> Self {
-        let mut offers = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|v| v.to_str().ok()).peekable();
-        let none = offers.peek().is_some()
-            && !offers.any(|offer| offer.trim().to_ascii_lowercase().starts_with("basic"));
-        if none { Self::NoBasic } else { Self::Credentials }
+    /// What a failed exchange means.
+    pub(crate) fn of_exchange(scheme: Scheme, error: AuthError) -> Self {
+        let why = match &error {
+            AuthError::Io { source, .. } => format!("{error}: {source}"),
+            _ => error.to_string(),
+        };
+        match error {
+            AuthError::Denied => Self::Credentials,
+            // RFC 4120 7.5.9.
+            AuthError::Kdc { code: 6 | 24 | 31, .. } => Self::Credentials,
+            AuthError::Kdc { code: 18, .. } => Self::Locked,
+            AuthError::Kdc { code: 23, .. } => Self::PasswordExpired,
+            AuthError::Kdc { code: 37, .. } => Self::ClockSkew,
+            AuthError::Kdc { code: 32, .. } | AuthError::Credentials(_) => Self::NoTicket { why },
+            AuthError::Kdc { .. } | AuthError::Io { .. } => Self::Kerberos { why },
+            _ => Self::Exchange { scheme, why },
+        }
     }
 
     /// Whether a refused Connect or RopLogon is about the user.
@@ -384,6 +454,12 @@ pub enum SetupError {
         /// The host.
         host: String,
     },
+    /// A way to sign in that is not known, or that the credentials are not for.
+    #[error("{why}")]
+    SignIn {
+        /// What is wrong.
+        why: String,
+    },
     /// A name or a password that HTTP cannot carry.
     #[error("a user name must not contain a colon or control characters")]
     UserName,
@@ -450,6 +526,33 @@ impl From<WireError> for Error {
 impl From<FramingError> for Error {
     fn from(error: FramingError) -> Self {
         Self::Protocol(error.into())
+    }
+}
+
+impl From<AuthError> for SignInError {
+    fn from(error: AuthError) -> Self {
+        Self::of_exchange(Scheme::Negotiate, error)
+    }
+}
+
+fn listed(schemes: &[Scheme]) -> String {
+    match schemes {
+        [] => "no way to sign in that is known here".to_owned(),
+        schemes => schemes.iter().map(|scheme| scheme.name()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// What helps when the server wants something else.
+fn cure(wanted: &[Scheme], offered: &[Scheme]) -> &'static str {
+    let only = |scheme| wanted == [scheme];
+    match offered {
+        [] => "check the URL",
+        [Scheme::Bearer] => "give a command that prints a token (--token-command)",
+        _ if only(Scheme::Bearer) => "give a password",
+        _ if only(Scheme::Negotiate) && !offered.contains(&Scheme::Negotiate) => {
+            "give a password, and leave --sign-in out"
+        }
+        _ => "leave --sign-in out, or choose one that the server offers",
     }
 }
 

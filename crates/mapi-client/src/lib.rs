@@ -61,6 +61,7 @@ mod profile;
 mod retry_after;
 mod session;
 mod settings;
+mod sign_in;
 mod source;
 mod start;
 mod sync_options;
@@ -80,7 +81,7 @@ pub use discover::{
     Service, SystemDns, Urls, Way,
 };
 pub use download::Download;
-pub use endpoint::{Credentials, Endpoint};
+pub use endpoint::Endpoint;
 pub use error::{
     DiscoveryError, Error, ErrorClass, Lost, ProtocolError, ReachError, SetupError, SignInError, TrustError,
 };
@@ -108,6 +109,7 @@ pub use profile::{Profile, ProfileSet, Profiles, Secret, ShellCommand};
 #[doc(hidden)]
 pub use retry_after::parse as retry_after;
 pub use session::{Replies, Session, SessionInfo};
+pub use sign_in::{Credentials, Scheme, SignIn};
 pub use source::Progress;
 pub use sync_options::SyncOptions;
 pub use traffic::Traffic;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::discover::{Dns, SystemDns};
+use crate::sign_in::SignIn;
 
 /// What a [`Connector`](crate::Connector) allows itself and its server.
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub struct Options {
     pub kept_connections: usize,
     /// How long such a connection is kept. Servers close them sooner or later, ours after three minutes.
     pub kept_for: Duration,
+    /// How to sign in.
+    pub sign_in: SignIn,
+    /// How long a command may take that prints a token.
+    pub token_timeout: Duration,
     /// X-ClientApplication — [MS-OXCMAPIHTTP] 2.2.3.3.7. Servers know clients that say Outlook.
     pub client_application: String,
     /// Whether responses may be compressed. Where it is left open all may, but for long ones from this machine itself.
@@ -45,6 +50,8 @@ impl Default for Options {
             goodbye_timeout: Duration::from_secs(3),
             kept_connections: 8,
             kept_for: Duration::from_secs(60),
+            sign_in: SignIn::Auto,
+            token_timeout: Duration::from_secs(60),
             client_application: "Outlook/16.0.10000.1000".to_owned(),
             compression: None,
             backoff: Backoff::default(),

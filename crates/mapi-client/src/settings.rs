@@ -8,10 +8,11 @@ use rustls::ClientConfig;
 use watertight_ledger::{Kind, Ledger};
 
 use crate::connection::Connection;
-use crate::endpoint::{Credentials, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, SetupError};
 use crate::options::Options;
 use crate::pool::Pool;
+use crate::sign_in::{Credentials, Line, Signer};
 use crate::tls;
 use crate::traffic::Counters;
 
@@ -22,8 +23,7 @@ pub(crate) const USER_AGENT: &str = concat!("Watertight/", env!("CARGO_PKG_VERSI
 pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) user: String,
-    /// Marked as sensitive: it never shows.
-    pub(crate) authorization: HeaderValue,
+    pub(crate) signer: Signer,
     /// What each request has, made once.
     pub(crate) uri: Uri,
     pub(crate) host: HeaderValue,
@@ -47,27 +47,30 @@ impl Settings {
         let uri = endpoint.target().parse().map_err(bad)?;
         let host = endpoint.host_header();
         let text = |value: &str| HeaderValue::from_str(value).map_err(|_| SetupError::UserName);
+        let ledger = ledger.child("client");
+        let patience = options.token_timeout;
+        let signer = Signer::new(&endpoint, credentials, options.sign_in, patience, &ledger)?;
         Ok(Self {
             uri,
             host: text(&host)?,
             client_application: text(&options.client_application)?,
             user: credentials.user().to_owned(),
-            authorization: credentials.authorization()?,
+            signer,
             tls,
             counters: Arc::default(),
             pool: Pool::new(options.kept_connections, options.kept_for),
-            ledger: ledger.child("client"),
+            ledger,
             endpoint,
             options,
         })
     }
 
-    /// A new connection to the endpoint.
-    pub(crate) async fn connect(&self, kind: &Kind) -> Result<Connection, Error> {
-        self.connect_to(&self.endpoint, kind).await
+    /// The way of requests to the endpoint.
+    pub(crate) fn line<'a>(&'a self, kind: &'a Kind) -> Line<'a> {
+        Line { settings: self, endpoint: &self.endpoint, kind, pooled: true }
     }
 
-    /// A new connection to another endpoint of the same kind (with TLS or without).
+    /// A new connection to an endpoint of the same kind (with TLS or without).
     pub(crate) async fn connect_to(&self, endpoint: &Endpoint, kind: &Kind) -> Result<Connection, Error> {
         let timeout = self.options.connect_timeout;
         Connection::open(endpoint, self.tls.as_ref(), timeout, &*self.options.dns, kind, &self.counters).await

@@ -215,8 +215,9 @@ mod tests {
 
     use super::*;
     use crate::actor::Link;
-    use crate::endpoint::{Credentials, Endpoint};
+    use crate::endpoint::Endpoint;
     use crate::settings::Settings;
+    use crate::sign_in::Credentials;
 
     fn source(ledger: &Ledger) -> Source {
         let endpoint = Endpoint::parse("http://127.0.0.1:1/").unwrap();

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-    USER_AGENT,
+    CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -18,11 +17,12 @@ use watertight_mapi::http::header;
 use watertight_mapi::http::{RequestType, ResponseCode};
 use watertight_wire::{Guid, to_u64};
 
-use crate::connection::{Connection, SendError};
+use crate::connection::Connection;
 use crate::cookies::Cookies;
 use crate::error::{Error, Lost, ProtocolError, ReachError, SetupError, SignInError};
 use crate::retry_after;
 use crate::settings::Settings;
+use crate::sign_in::{Line, Scheme, drain};
 
 /// The names of [`header`], as HTTP libraries have them.
 const X_REQUEST_TYPE: HeaderName = HeaderName::from_static("x-requesttype");
@@ -31,11 +31,6 @@ const X_CLIENT_INFO: HeaderName = HeaderName::from_static("x-clientinfo");
 const X_CLIENT_APPLICATION: HeaderName = HeaderName::from_static("x-clientapplication");
 /// How many headers a request has, those that hyper adds included.
 const HEADERS: usize = 12;
-
-/// How often a request is repeated because the connection ended before it was sent.
-const MAX_REOPENED: u32 = 3;
-/// Bytes of an error page that are read to keep the connection.
-const MAX_PAGE: usize = 64 << 10;
 
 /// The state that requests of one session context share.
 pub(crate) struct Transport {
@@ -122,6 +117,14 @@ impl Transport {
         }
     }
 
+    /// What the server offers to whoever proves nothing; empty when it asks for no proof.
+    pub(crate) async fn offered(&mut self) -> Result<Vec<Scheme>, Error> {
+        self.requests = self.requests.saturating_add(1);
+        let request = self.build(RequestType::Ping, Bytes::new())?;
+        let line = Line { pooled: false, ..self.settings.line(&self.connections) };
+        line.offered(request).await
+    }
+
     /// Waits, between requests, until the server closes the connection; for ever when there is none.
     pub(crate) async fn ended(&mut self) {
         match &mut self.connection {
@@ -155,35 +158,10 @@ impl Transport {
 
     async fn once(&mut self, request_type: RequestType, body: Bytes, limit: usize) -> Result<Outcome, Error> {
         self.requests = self.requests.saturating_add(1);
-        let mut request = self.build(request_type, body)?;
-        let mut reopened = 0;
-        let timeout = self.settings.options.read_timeout;
+        let request = self.build(request_type, body)?;
         // Whatever leaves this function early leaves the connection closed: its state is unknown then.
-        let (mut connection, response) = loop {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => match self.settings.pool.take() {
-                    Some(connection) => connection,
-                    None => self.settings.connect(&self.connections).await?,
-                },
-            };
-            self.settings.counters.request();
-            match connection.send(request, timeout).await {
-                Ok(response) => break (connection, response),
-                Err(SendError::Failed(error)) => return Err(error),
-                Err(SendError::NotSent(again)) if reopened < MAX_REOPENED => {
-                    reopened = reopened.saturating_add(1);
-                    request = *again;
-                }
-                Err(SendError::NotSent(_)) => {
-                    return Err(ReachError::Interrupted {
-                        address: self.settings.endpoint.address(),
-                        why: "the server closes each connection at once".to_owned(),
-                    }
-                    .into());
-                }
-            }
-        };
+        let line = self.settings.line(&self.connections);
+        let (mut connection, response) = line.send(self.connection.take(), request).await?;
         let outcome = self.receive(request_type, &mut connection, response, limit).await?;
         self.connection = Some(connection);
         Ok(outcome)
@@ -199,7 +177,6 @@ impl Transport {
         let headers = request.headers_mut();
         headers.reserve(HEADERS);
         headers.insert(HOST, settings.host.clone());
-        headers.insert(AUTHORIZATION, settings.authorization.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(header::CONTENT_TYPE_MAPI));
         headers.insert(USER_AGENT, HeaderValue::from_static(crate::settings::USER_AGENT));
         headers.insert(X_REQUEST_TYPE, HeaderValue::from_static(request_type.as_str()));
@@ -225,7 +202,7 @@ impl Transport {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 let asked = field(response.headers(), RETRY_AFTER.as_str())
                     .and_then(|value| retry_after::parse(value, SystemTime::now()));
-                Self::drain(&self.settings, connection, &mut response).await?;
+                drain(&self.settings, connection, &mut response).await?;
                 return Ok(Outcome::Busy(asked));
             }
             other => return Err(self.refused_status(other, response.headers())),
@@ -233,7 +210,7 @@ impl Transport {
         self.cookies.update(response.headers());
         let outer = field(response.headers(), header::X_RESPONSE_CODE).and_then(ResponseCode::parse);
         if let Some(code) = outer.filter(|code| *code != ResponseCode::Success) {
-            Self::drain(&self.settings, connection, &mut response).await?;
+            drain(&self.settings, connection, &mut response).await?;
             return Err(refused_code(request_type, code));
         }
         let kind = field(response.headers(), CONTENT_TYPE.as_str()).unwrap_or("nothing");
@@ -296,25 +273,8 @@ impl Transport {
         }
     }
 
-    /// Reads what is not wanted, so that the connection can be used again.
-    async fn drain(
-        settings: &Settings,
-        connection: &mut Connection,
-        response: &mut Response<Incoming>,
-    ) -> Result<(), Error> {
-        let mut total = 0_usize;
-        while let Some(bytes) = connection.body(response, settings.options.read_timeout).await? {
-            total = total.saturating_add(bytes.len());
-            if total > MAX_PAGE {
-                return Err(ProtocolError::TooLarge { limit: MAX_PAGE }.into());
-            }
-        }
-        Ok(())
-    }
-
     fn refused_status(&self, status: StatusCode, headers: &HeaderMap) -> Error {
         match status {
-            StatusCode::UNAUTHORIZED => SignInError::unauthorized(headers).into(),
             StatusCode::FORBIDDEN => SignInError::Forbidden.into(),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 self.not_mapi(format!("HTTP status {}", status.as_u16()))

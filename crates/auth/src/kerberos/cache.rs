@@ -80,6 +80,12 @@ impl Cache {
     }
 }
 
+/// The principal whose cache it is.
+pub(crate) fn owner(path: &Path) -> Result<String, AuthError> {
+    let cache = Cache::read(path)?;
+    Ok(format!("{}@{}", cache.client.parts.join("/"), cache.realm))
+}
+
 /// A cursor over numbers with the high byte first.
 pub(super) struct Big<'a> {
     pub(super) r: &'a [u8],

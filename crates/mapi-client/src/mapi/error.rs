@@ -103,9 +103,21 @@ pub(crate) const fn code(error: &Error) -> MapiCode {
         | Error::Protocol(ProtocolError::Http(_) | ProtocolError::Status(_)) => MapiCode::NetworkError,
         Error::Reach(ReachError::ConnectTimeout { .. } | ReachError::Stalled { .. })
         | Error::Protocol(ProtocolError::Endless { .. }) => MapiCode::Timeout,
-        Error::SignIn(SignInError::Credentials) => MapiCode::LogonFailed,
+        Error::SignIn(
+            SignInError::Credentials
+            | SignInError::PasswordExpired
+            | SignInError::Locked
+            | SignInError::ClockSkew
+            | SignInError::Kerberos { .. }
+            | SignInError::Exchange { .. }
+            | SignInError::NotProved { .. }
+            | SignInError::TokenRefused,
+        ) => MapiCode::LogonFailed,
+        Error::SignIn(SignInError::NoTicket { .. } | SignInError::TokenCommand { .. }) => {
+            MapiCode::UnconfiguredLogon
+        }
         Error::SignIn(SignInError::Forbidden | SignInError::NoPrivilege(_)) => MapiCode::AccessDenied,
-        Error::SignIn(SignInError::NoBasic)
+        Error::SignIn(SignInError::NotOffered { .. })
         | Error::NotMapi { .. }
         | Error::Discovery(DiscoveryError::NoMapiHttp { .. }) => MapiCode::NotSupported,
         Error::SignIn(SignInError::NoMailbox(_)) | Error::Discovery(DiscoveryError::Unknown { .. }) => {
@@ -140,6 +152,7 @@ pub(crate) const fn code(error: &Error) -> MapiCode {
             | SetupError::Address(_)
             | SetupError::PlainHttp { .. }
             | SetupError::UserName
+            | SetupError::SignIn { .. }
             | SetupError::NoWireForm(_)
             | SetupError::OtherLogon
             | SetupError::Source { .. },
@@ -211,6 +224,7 @@ mod tests {
 
     use super::*;
     use crate::error::Lost;
+    use crate::sign_in::Scheme;
 
     fn every() -> Vec<(Error, MapiCode)> {
         let s = || "x".to_owned();
@@ -232,7 +246,19 @@ mod tests {
             (TrustError::Other { host: s(), why: s() }.into(), MapiCode::NetworkError),
             (SignInError::Credentials.into(), MapiCode::LogonFailed),
             (SignInError::Forbidden.into(), MapiCode::AccessDenied),
-            (SignInError::NoBasic.into(), MapiCode::NotSupported),
+            (
+                SignInError::NotOffered { wanted: vec![Scheme::Ntlm], offered: Vec::new() }.into(),
+                MapiCode::NotSupported,
+            ),
+            (SignInError::PasswordExpired.into(), MapiCode::LogonFailed),
+            (SignInError::Locked.into(), MapiCode::LogonFailed),
+            (SignInError::ClockSkew.into(), MapiCode::LogonFailed),
+            (SignInError::NoTicket { why: s() }.into(), MapiCode::UnconfiguredLogon),
+            (SignInError::Kerberos { why: s() }.into(), MapiCode::LogonFailed),
+            (SignInError::Exchange { scheme: Scheme::Ntlm, why: s() }.into(), MapiCode::LogonFailed),
+            (SignInError::NotProved { host: s(), why: s() }.into(), MapiCode::LogonFailed),
+            (SignInError::TokenCommand { why: s() }.into(), MapiCode::UnconfiguredLogon),
+            (SignInError::TokenRefused.into(), MapiCode::LogonFailed),
             (SignInError::NoPrivilege(code).into(), MapiCode::AccessDenied),
             (SignInError::NoMailbox(MapiCode::UnknownUser).into(), MapiCode::NotFound),
             (Error::NotMapi { url: s(), why: s() }, MapiCode::NotSupported),

@@ -5,7 +5,7 @@ use std::future::Future;
 use watertight_mapi::MapiCode;
 use zeroize::Zeroizing;
 
-use crate::endpoint::{Credentials, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::error::{DiscoveryError, Error, SignInError};
 use crate::mapi::error::MapiError;
 use crate::mapi::flags::LogonFlags;
@@ -14,6 +14,7 @@ use crate::mapi::ui::{Answer, LogonUi, Question};
 use crate::mapi::ways::Key;
 use crate::mapi::{Mapi, chosen};
 use crate::profile::{Profile, Secret};
+use crate::sign_in::Credentials;
 
 /// NO_MAIL — [MS-OXCSTOR] 2.2.1.1.1.
 const NO_MAIL: u32 = 0x0000_0400;
@@ -223,8 +224,12 @@ impl Request<'_> {
         password: &Password,
     ) -> Result<Core, MapiError> {
         let credentials = Credentials::new(user, password.text.as_str()).map_err(Error::from)?;
-        let way =
-            self.mapi.way(Key { endpoint: endpoint.clone(), credentials, tls_ca: profile.tls_ca.clone() })?;
+        let way = self.mapi.way(Key {
+            endpoint: endpoint.clone(),
+            credentials,
+            tls_ca: profile.tls_ca.clone(),
+            sign_in: None,
+        })?;
         let dn = match profile.user_dn.clone().or_else(|| way.known_dn()) {
             Some(dn) => dn,
             None => {

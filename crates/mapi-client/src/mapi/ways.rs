@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use http::HeaderValue;
 use watertight_ledger::Ledger;
 
 use crate::connector::Connector;
-use crate::endpoint::{Credentials, Endpoint};
-use crate::error::Error;
+use crate::endpoint::Endpoint;
 use crate::mapi::error::MapiError;
 use crate::options::Options;
+use crate::sign_in::{Credentials, SignIn};
 
 /// How many are kept. Those that were not used for the longest time go first.
 pub(super) const MOST: usize = 16;
@@ -23,13 +22,14 @@ pub(super) struct Key {
     pub(super) endpoint: Endpoint,
     pub(super) credentials: Credentials,
     pub(super) tls_ca: Option<PathBuf>,
+    pub(super) sign_in: Option<SignIn>,
 }
 
 /// A connector, and what is known about the mailbox behind it.
 pub(super) struct Way {
     endpoint: Endpoint,
-    /// Marked as sensitive: it never shows.
-    authorization: HeaderValue,
+    credentials: Credentials,
+    sign_in: SignIn,
     tls_ca: Option<(PathBuf, Option<SystemTime>)>,
     pub(super) connector: Connector,
     /// What Autodiscover said.
@@ -50,7 +50,7 @@ impl Ways {
 
     /// The way there, made if there is none.
     pub(super) fn to(&self, key: Key) -> Result<Arc<Way>, MapiError> {
-        let authorization = key.credentials.authorization().map_err(Error::from)?;
+        let sign_in = key.sign_in.unwrap_or(self.options.sign_in);
         let file = key.tls_ca.or_else(|| self.options.tls_ca.clone());
         let tls_ca = file.map(|path| {
             let changed = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
@@ -59,7 +59,10 @@ impl Ways {
         {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let found = kept.iter().position(|way| {
-                way.endpoint == key.endpoint && way.authorization == authorization && way.tls_ca == tls_ca
+                way.endpoint == key.endpoint
+                    && way.credentials == key.credentials
+                    && way.sign_in == sign_in
+                    && way.tls_ca == tls_ca
             });
             if let Some(at) = found {
                 let way = kept.remove(at);
@@ -67,11 +70,11 @@ impl Ways {
                 return Ok(way);
             }
         }
-        let options =
-            Options { tls_ca: tls_ca.as_ref().map(|(path, _)| path.clone()), ..self.options.clone() };
+        let tls_ca_path = tls_ca.as_ref().map(|(path, _)| path.clone());
+        let options = Options { tls_ca: tls_ca_path, sign_in, ..self.options.clone() };
         let connector = Connector::new(key.endpoint.clone(), &key.credentials, options, &self.ledger)?;
-        let way =
-            Arc::new(Way { endpoint: key.endpoint, authorization, tls_ca, connector, dn: Mutex::default() });
+        let Key { endpoint, credentials, .. } = key;
+        let way = Arc::new(Way { endpoint, credentials, sign_in, tls_ca, connector, dn: Mutex::default() });
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST {
             kept.remove(0);

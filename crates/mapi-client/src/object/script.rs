@@ -8,12 +8,13 @@ use watertight_mapi::rop::{INVALID_HANDLE, Request, Response, RopBuffer, read_re
 use watertight_wire::{Wire, Writer};
 
 use crate::actor::{Command, Executed, Link};
-use crate::endpoint::{Credentials, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::handle::ServerHandle;
 use crate::logon::{Inner, Logon};
 use crate::session::Requester;
 use crate::settings::Settings;
+use crate::sign_in::Credentials;
 
 /// What a server does with a request: payloads of responses, and the handle table.
 pub(crate) type Answered = Result<(Vec<Vec<u8>>, Vec<u32>), Error>;

@@ -51,7 +51,7 @@ async fn refusals_are_told_apart() {
     assert!(matches!(ask().await, Error::SignIn(SignInError::Credentials)));
     let offers = vec![("WWW-Authenticate", "Negotiate".to_owned())];
     bench.replay.fault(autodiscover(), Fault::Status(401, offers));
-    assert!(matches!(ask().await, Error::SignIn(SignInError::NoBasic)));
+    assert!(matches!(ask().await, Error::SignIn(SignInError::NotOffered { .. })));
     bench.replay.fault(autodiscover(), Fault::Status(404, Vec::new()));
     assert!(matches!(ask().await, Error::Discovery(DiscoveryError::Unusable { .. })));
     bench.assert_nothing_left().await;

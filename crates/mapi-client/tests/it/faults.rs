@@ -79,7 +79,7 @@ fn cases() -> Vec<Case> {
             matches!(e, Error::SignIn(SignInError::Credentials)) && e.class() == ErrorClass::SignIn
         }),
         ("401 without Basic", Fault::Status(401, vec![("WWW-Authenticate", "Negotiate".to_owned())]), |e| {
-            matches!(e, Error::SignIn(SignInError::NoBasic))
+            matches!(e, Error::SignIn(SignInError::NotOffered { .. }))
         }),
         ("403", Fault::Status(403, Vec::new()), |e| matches!(e, Error::SignIn(SignInError::Forbidden))),
         ("no privilege", Fault::ResponseCode(11), |e| matches!(e, Error::SignIn(SignInError::NoPrivilege(_)))),

@@ -8,6 +8,7 @@ use watertight_mapi::ics::State;
 use watertight_mapi::ics::syntactical::Event;
 use watertight_mapi_client::{
     Backoff, Connector, Credentials, Download, Endpoint, Error, Mapi, Options, Profile, ProfileSet, Profiles,
+    SignIn,
 };
 use watertight_testkit::replay::Replay;
 
@@ -31,6 +32,7 @@ pub fn options() -> Options {
             longest: Duration::from_secs(1),
             jitter: Arc::new(|| 0.0),
         },
+        sign_in: SignIn::Basic,
         ..Options::default()
     }
 }
