@@ -13,7 +13,8 @@ use super::realm::{ConfirmHop, Hop, HopReason, Realm};
 use super::step::{DiscoveryStep, Outcome, Report, Way};
 use super::{Answer, Signed, TARGET};
 use crate::connector::Connector;
-use crate::endpoint::{Credentials, Endpoint};
+use crate::endpoint::Endpoint;
+use crate::sign_in::Credentials;
 use crate::error::{DiscoveryError, Error, ReachError, SetupError, SignInError};
 use crate::options::Options;
 

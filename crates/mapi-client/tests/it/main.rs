@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod keep_alive;
 #[cfg(test)]
 mod kit;
@@ -22,6 +24,8 @@ mod notify;
 mod profiles;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod sign_in;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]

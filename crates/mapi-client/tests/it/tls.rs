@@ -8,12 +8,16 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
+use watertight_auth::http::Scheme;
+use watertight_auth::{BindingPolicy, ChannelBindings};
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{
-    Connector, Credentials, Endpoint, Error, ErrorClass, Options, ReachError, SetupError, TrustError,
+    Connector, Credentials, Endpoint, Error, ErrorClass, Options, ReachError, SetupError, SignIn,
+    SignInError, TrustError,
 };
 use watertight_testkit::replay::Replay;
 
+use crate::gate::{Gate, PASSWORD, exchange_bound};
 use crate::kit::options;
 
 /// TLS in front of a replaying server.
@@ -70,6 +74,39 @@ async fn connect(url: &str, options: Options, dn: &str) -> Result<(), Error> {
     connector.idle().await;
     assert_eq!(ledger.held(), 0, "{}", ledger.inspect());
     result
+}
+
+/// Channel bindings: who stands between, with another certificate that is trusted, too, gets no use of the proof.
+#[tokio::test]
+async fn a_proof_is_bound_to_the_certificate() {
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        || CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (own, other) = (certificate(), certificate());
+    let ca = file(&format!("{}{}", own.pem(), other.pem()));
+    for scheme in [Scheme::Ntlm, Scheme::Negotiate] {
+        let bindings = ChannelBindings::tls_server_end_point(own.der());
+        let gate = Gate::new(move || exchange_bound(scheme, BindingPolicy::Required(bindings.clone())));
+        let behind = gate.url.strip_prefix("http://").unwrap().split('/').next().unwrap().parse().unwrap();
+        let dn = gate.replay.user_dn();
+        for (shown, good) in [(&own, true), (&other, false)] {
+            let front = front(shown.der(), &key, behind).await;
+            let options = Options { tls_ca: Some(ca.path().to_owned()), sign_in: SignIn::Auto, ..options() };
+            let url = format!("https://localhost:{}/mapi/emsmdb/", front.address.port());
+            let ledger = Ledger::new("test");
+            let credentials = Credentials::new("u4@test.local", PASSWORD).unwrap();
+            let connector =
+                Connector::new(Endpoint::parse(&url).unwrap(), &credentials, options, &ledger).unwrap();
+            match connector.connect(&dn).await {
+                Ok(session) => {
+                    assert!(good);
+                    session.disconnect().await.unwrap();
+                }
+                Err(Error::SignIn(SignInError::Credentials)) => assert!(!good),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
 }
 
 #[tokio::test]
