@@ -240,6 +240,10 @@ impl Signer {
                     Some(path) => Identity::cache(path),
                     None => Identity::usual_cache()?,
                 };
+                // Whoever's: the user may be an address, and the ticket the account's.
+                if let Err(error) = identity.owner() {
+                    return Err(SignInError::NoTicket { why: error.to_string() });
+                }
                 return Ok(vec![Candidate { identity, kind: Kind::Ticket }]);
             }
             Proof::TokenCommand(_) => return Err(SignInError::Credentials),

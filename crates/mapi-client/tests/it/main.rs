@@ -21,6 +21,8 @@ mod logon_ex;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]
+mod peer_apache;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod secrets;
