@@ -14,7 +14,7 @@ use crate::mapi::ui::{Answer, LogonUi, Question};
 use crate::mapi::ways::Key;
 use crate::mapi::{Mapi, chosen};
 use crate::profile::{Profile, Secret};
-use crate::sign_in::Credentials;
+use crate::sign_in::{Credentials, SignIn};
 
 /// NO_MAIL — [MS-OXCSTOR] 2.2.1.1.1.
 const NO_MAIL: u32 = 0x0000_0400;
@@ -165,13 +165,22 @@ impl Request<'_> {
         if let Some(password) = self.password {
             return Ok(Password { text: Zeroizing::new(password.to_owned()), known_as: None, typed: false });
         }
+        let sign_in = sign_in_of(profile)?;
         let known_as = match &profile.secret {
             Some(secret @ Secret::File(_)) => {
                 return Ok(Password { text: secret.read().await?, known_as: None, typed: false });
             }
             Some(Secret::Command(command)) => format!("command {}", command.as_str()),
-            Some(secret @ (Secret::Keyring | Secret::TokenCommand(_))) => {
+            // It runs when a token is needed.
+            Some(Secret::TokenCommand(_)) => {
+                return Ok(Password { text: Zeroizing::default(), known_as: None, typed: false });
+            }
+            Some(secret @ Secret::Keyring) => {
                 return Ok(Password { text: secret.read().await?, known_as: None, typed: false });
+            }
+            // With a ticket of Kerberos, nobody has to type anything.
+            None if sign_in == Some(SignIn::Negotiate) && Credentials::has_ticket() => {
+                return Ok(Password { text: Zeroizing::default(), known_as: None, typed: false });
             }
             None => format!("typed {user} {endpoint}"),
         };
@@ -223,12 +232,20 @@ impl Request<'_> {
         user: &str,
         password: &Password,
     ) -> Result<Core, MapiError> {
-        let credentials = Credentials::new(user, password.text.as_str()).map_err(Error::from)?;
+        let sign_in = sign_in_of(profile)?;
+        let credentials = match &profile.secret {
+            Some(Secret::TokenCommand(command)) if self.password.is_none() => {
+                Credentials::token_command(user, command.as_str())
+            }
+            None if self.password.is_none() && password.text.is_empty() => Credentials::ticket(user),
+            _ => Credentials::new(user, password.text.as_str()),
+        }
+        .map_err(Error::from)?;
         let way = self.mapi.way(Key {
             endpoint: endpoint.clone(),
             credentials,
             tls_ca: profile.tls_ca.clone(),
-            sign_in: None,
+            sign_in,
         })?;
         let dn = match profile.user_dn.clone().or_else(|| way.known_dn()) {
             Some(dn) => dn,
@@ -273,4 +290,10 @@ impl Request<'_> {
         };
         Ok(Core::new(session, store, identity, self.flags))
     }
+}
+
+/// How the profile says that the user signs in.
+fn sign_in_of(profile: &Profile) -> Result<Option<SignIn>, MapiError> {
+    let said = profile.sign_in.as_deref().map(str::parse).transpose();
+    Ok(said.map_err(Error::from)?)
 }

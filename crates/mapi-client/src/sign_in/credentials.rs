@@ -65,6 +65,12 @@ impl Credentials {
         Self::with(user.into(), Proof::Ticket(Some(cache.into())))
     }
 
+    /// Whether the usual credential cache is there and can be read; not whether its tickets are still good.
+    #[must_use]
+    pub fn has_ticket() -> bool {
+        watertight_auth::Identity::usual_cache().is_ok_and(|cache| cache.owner().is_ok())
+    }
+
     fn with(user: String, proof: Proof) -> Result<Self, SetupError> {
         if user.chars().any(char::is_control) {
             return Err(SetupError::UserName);

@@ -4,6 +4,10 @@
 //! what it says is exact. The replaying server is in that process too: what it holds counts as well.
 
 #[cfg(test)]
+#[path = "../it/gate.rs"]
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod gate;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod paths;

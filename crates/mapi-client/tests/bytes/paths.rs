@@ -1,14 +1,22 @@
 //! Every way in which a logon ends.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use watertight_auth::http::Scheme;
+use watertight_auth::{
+    Accounts, AuthError, BindingPolicy, Client, Identity, NtHash, Purpose, Security, Server, ServerNames,
+    Target,
+};
+use watertight_ledger::Ledger;
 use watertight_mapi::MapiCode;
-use watertight_mapi_client::{LogoffFlags, LogonFlags, MapiError, MapiSession, NoUi, SpecialFolder};
+use watertight_mapi_client::{LogoffFlags, LogonFlags, MapiError, MapiSession, NoUi, SignIn, SpecialFolder};
 use watertight_testkit::replay::{Fault, When};
 
+use crate::gate::{Gate, Verdict};
 use crate::kit::{Bed, TEN_THOUSAND, allocated, alone, flat};
 
 async fn logon(bed: &Bed, profile: &str) -> Result<MapiSession, MapiError> {
@@ -86,6 +94,63 @@ fn a_wrong_password() {
         let bed = Bed::new(|_| {});
         bed.replay.require_authorization("Basic another");
         flat(&bed, TEN_THOUSAND, 1, async |bed: &Bed, _| refused(bed, "work", MapiCode::LogonFailed).await);
+    });
+}
+
+/// A challenge of NTLM.
+fn challenge(security: &Security) -> Vec<u8> {
+    let nobody = Identity::anonymous();
+    let target = Target::new("HTTP", "x");
+    let ntlm = Scheme::Ntlm.mechanism();
+    let purpose = Purpose::SignIn;
+    let mut client = Client::new(security, ntlm, nobody, target, None, purpose);
+    let accounts: Arc<dyn Accounts> = Arc::new(Nobody);
+    let mut server = Server::new(security, ntlm, accounts, BindingPolicy::Ignore);
+    server.step(&client.step(&[]).unwrap().token.unwrap()).unwrap().token.unwrap()
+}
+
+/// Knows nobody.
+struct Nobody;
+
+impl Accounts for Nobody {
+    fn names(&self) -> ServerNames {
+        ServerNames {
+            computer: "MAIL1".into(),
+            domain: "DOM".into(),
+            dns_computer: "mail1.dom.test".into(),
+            dns_domain: "dom.test".into(),
+        }
+    }
+
+    fn nt_hash(&self, _user: &str, _domain: &str) -> Result<Option<NtHash>, AuthError> {
+        Ok(None)
+    }
+}
+
+/// NTLM to its last leg, on a connection that ends with it.
+#[test]
+fn a_wrong_password_by_ntlm() {
+    alone("paths::a_wrong_password_by_ntlm", || {
+        let bed = Bed::new(|options| options.sign_in = SignIn::Ntlm);
+        // The server proves nothing: it says the same challenge each time, and no.
+        let security = Security::new(&Ledger::new("gate"));
+        let challenge = challenge(&security);
+        let gate = Gate::new(move || {
+            let mut legs = 0;
+            let challenge = challenge.clone();
+            Box::new(move |_| {
+                legs += 1;
+                let token = (legs == 1).then_some(challenge.as_slice());
+                Verdict::Refuse(format!("WWW-Authenticate: {}\r\n", Scheme::Ntlm.header(token)))
+            })
+        });
+        let profile = watertight_mapi_client::Profile::new(gate.url.clone(), "u4@test.local");
+        flat(&bed, TEN_THOUSAND, 1, async |bed: &Bed, _| {
+            let logon = bed.mapi.logon_with(&NoUi, &profile, Some("wrong"), LogonFlags::NEW_SESSION);
+            let error = logon.await.unwrap_err();
+            assert_eq!(error.code(), MapiCode::LogonFailed, "{error}");
+            assert_eq!(gate.forget().with("NTLM"), 2);
+        });
     });
 }
 

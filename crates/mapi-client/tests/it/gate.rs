@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use watertight_auth::http::Scheme;
@@ -46,6 +47,7 @@ pub type Keeper = Box<dyn FnMut(&Asked) -> Verdict + Send>;
 pub struct Gate {
     pub url: String,
     seen: Arc<Mutex<Seen>>,
+    open: Arc<AtomicUsize>,
     pub replay: Replay,
 }
 
@@ -70,7 +72,8 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}{target}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let shared = Arc::clone(&seen);
+        let open = Arc::new(AtomicUsize::new(0));
+        let (shared, running) = (Arc::clone(&seen), Arc::clone(&open));
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
                 let number = {
@@ -78,11 +81,26 @@ impl Gate {
                     seen.connections += 1;
                     seen.connections
                 };
+                running.fetch_add(1, Ordering::SeqCst);
                 let (keeper, shared, behind) = (keeper(), Arc::clone(&shared), behind.clone());
-                std::thread::spawn(move || serve(stream, number, keeper, &shared, &behind));
+                let running = Arc::clone(&running);
+                std::thread::spawn(move || {
+                    serve(stream, number, keeper, &shared, &behind);
+                    running.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { url, seen, replay }
+        Self { url, seen, open, replay }
+    }
+
+    /// Waits until every connection has ended, and forgets what came.
+    pub fn forget(&self) -> Seen {
+        let started = std::time::Instant::now();
+        while self.open.load(Ordering::SeqCst) > 0 {
+            assert!(started.elapsed() < std::time::Duration::from_secs(20));
+            std::thread::yield_now();
+        }
+        std::mem::take(&mut *self.seen.lock().unwrap())
     }
 
     pub fn seen(&self) -> Seen {
