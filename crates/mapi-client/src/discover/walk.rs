@@ -14,9 +14,9 @@ use super::step::{DiscoveryStep, Outcome, Report, Way};
 use super::{Answer, Signed, TARGET};
 use crate::connector::Connector;
 use crate::endpoint::Endpoint;
-use crate::sign_in::Credentials;
 use crate::error::{DiscoveryError, Error, ReachError, SetupError, SignInError};
 use crate::options::Options;
+use crate::sign_in::Credentials;
 
 /// URLs that are asked for one user, however they lead to each other.
 const MAX_URLS: usize = 16;

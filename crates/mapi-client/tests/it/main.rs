@@ -7,9 +7,9 @@ mod download;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
-mod hosts;
-#[cfg(test)]
 mod gate;
+#[cfg(test)]
+mod hosts;
 #[cfg(test)]
 mod keep_alive;
 #[cfg(test)]
