@@ -1,11 +1,12 @@
 //! What a synchronization is asked for.
 
 use watertight_mapi::PropTag;
+use watertight_mapi::restriction::Restriction;
 use watertight_mapi::rop::field::{List16, Restriction16};
 use watertight_mapi::rop::sync::SynchronizationConfigureRequest;
 
 /// What a contents synchronization is asked for — [MS-OXCFXICS] 2.2.3.2.1.1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SyncOptions {
     /// Normal messages.
     pub normal: bool,
@@ -25,6 +26,8 @@ pub struct SyncOptions {
     pub properties: Vec<PropTag>,
     /// [`SyncOptions::properties`] says what is sent, not what is left out (OnlySpecifiedProperties).
     pub only: bool,
+    /// Only messages that match (RestrictionData); those that matched before are reported as out of scope.
+    pub restriction: Option<Restriction>,
 }
 
 impl Default for SyncOptions {
@@ -39,6 +42,7 @@ impl Default for SyncOptions {
             partial_items: false,
             properties: Vec::new(),
             only: false,
+            restriction: None,
         }
     }
 }
@@ -90,7 +94,7 @@ impl SyncOptions {
             sync_type: 1,
             send_options: flags::SEND | partial,
             sync_flags: self.flags(),
-            restriction: Restriction16(None),
+            restriction: Restriction16(self.restriction.clone()),
             extra_flags: flags::EXTRA_EID | flags::EXTRA_MESSAGE_SIZE | flags::EXTRA_CN | order,
             tags: List16(self.properties.clone()),
         }

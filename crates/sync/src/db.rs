@@ -64,6 +64,8 @@ pub(crate) enum Fate {
     Doomed,
     /// It could not be converted and was kept aside.
     Aside,
+    /// It is in the tree, but older than what is synchronized: the server is not told that it is here.
+    OutOfScope,
 }
 
 impl Fate {
@@ -73,6 +75,7 @@ impl Fate {
             Self::DeletedHere => 1,
             Self::Doomed => 2,
             Self::Aside => 3,
+            Self::OutOfScope => 4,
         }
     }
 
@@ -81,6 +84,7 @@ impl Fate {
             1 => Self::DeletedHere,
             2 => Self::Doomed,
             3 => Self::Aside,
+            4 => Self::OutOfScope,
             _ => Self::Present,
         }
     }
@@ -161,6 +165,10 @@ impl Db {
         } else if found != VERSION {
             return Err(SyncError::Newer { path: path.to_owned(), found, known: VERSION });
         }
+        conn.execute_batch(
+            "CREATE TABLE IF NOT EXISTS scope (folder INTEGER PRIMARY KEY, since INTEGER NOT NULL)",
+        )
+        .map_err(SyncError::state("cannot make it"))?;
         let mut db = Self { conn, replicas: HashMap::new(), guids: HashMap::new() };
         db.load_replicas().map_err(SyncError::state("cannot read it"))?;
         Ok(db)
@@ -370,6 +378,7 @@ impl Tx<'_> {
     pub(crate) fn remove_folder(&self, id: i64) -> rusqlite::Result<()> {
         self.tx.execute("DELETE FROM message WHERE folder=?1", [id])?;
         self.tx.execute("DELETE FROM left_out WHERE folder=?1", [id])?;
+        self.tx.execute("DELETE FROM scope WHERE folder=?1", [id])?;
         self.tx.execute("DELETE FROM folder WHERE id=?1", [id]).map(drop)
     }
 
@@ -384,10 +393,54 @@ impl Tx<'_> {
     /// MID to the given set and its CN to the seen set.
     pub(crate) fn folder_checkpoint(&self, id: i64, mut state: State) -> rusqlite::Result<State> {
         self.each_message(id, |row| {
-            state.given.insert(row.mid.replica, row.mid.counter);
-            state.seen.insert(row.cn.replica, row.cn.counter);
+            if row.state != Fate::OutOfScope {
+                state.given.insert(row.mid.replica, row.mid.counter);
+                state.seen.insert(row.cn.replica, row.cn.counter);
+            }
         })?;
         Ok(state)
+    }
+
+    /// From when on the folder's messages were asked for last.
+    pub(crate) fn scope(&self, folder: i64) -> rusqlite::Result<Option<i64>> {
+        self.tx
+            .prepare_cached("SELECT since FROM scope WHERE folder=?1")?
+            .query_row([folder], |r| r.get(0))
+            .optional()
+    }
+
+    pub(crate) fn set_scope(&self, folder: i64, since: Option<i64>) -> rusqlite::Result<()> {
+        match since {
+            Some(since) => {
+                self.tx.execute("INSERT OR REPLACE INTO scope VALUES (?1, ?2)", params![folder, since])
+            }
+            None => self.tx.execute("DELETE FROM scope WHERE folder=?1", [folder]),
+        }
+        .map(drop)
+    }
+
+    /// Messages that were out of scope and are in it from now on: they are present.
+    pub(crate) fn bring_in_scope(&self, folder: i64, since: Option<i64>) -> rusqlite::Result<()> {
+        self.tx
+            .execute(
+                "UPDATE message SET state=0 WHERE folder=?1 AND state=4 AND seconds>=coalesce(?2, seconds)",
+                params![folder, since],
+            )
+            .map(drop)
+    }
+
+    /// How many messages of each folder are here and out of scope; only folders that have some.
+    pub(crate) fn out_of_scope_counts(&self) -> rusqlite::Result<Vec<(i64, u64)>> {
+        let mut stmt =
+            self.tx.prepare_cached("SELECT folder, count(*) FROM message WHERE state=4 GROUP BY folder")?;
+        let rows =
+            stmt.query_map([], |r| Ok((r.get(0)?, u64::try_from(r.get::<_, i64>(1)?).unwrap_or(0))))?;
+        rows.collect()
+    }
+
+    /// Dooms the folder's messages that are out of scope.
+    pub(crate) fn doom_out_of_scope(&self, folder: i64) -> rusqlite::Result<()> {
+        self.tx.execute("UPDATE message SET state=2 WHERE folder=?1 AND state=4", [folder]).map(drop)
     }
 
     // ----- messages -----

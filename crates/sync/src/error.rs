@@ -10,9 +10,19 @@ pub enum SyncError {
     Locked(PathBuf),
     /// The directory is somebody else's.
     #[error(
-        "{0} is not empty and was not made by this program; give a new or an empty directory, existing mail is never touched"
+        "{0} is not empty and was not made by this program; give a new or an empty directory, existing mail is never touched (a Maildir of mbsync or offlineimap is taken over with --adopt; look first with --adopt --dry-run)"
     )]
     NotOurs(PathBuf),
+    /// The file that says how the Maildir is kept cannot be understood.
+    #[error(
+        "{path} cannot be understood ({reason}); correct it, or remove it to keep the Maildir as a mirror"
+    )]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The state was written by a newer program.
     #[error("{path} was written by a newer version of this program ({found}); this one knows {known}")]
     Newer {

@@ -1,13 +1,16 @@
 //! The end of a run: what left a folder is moved or removed, after everything that came is in the tree.
 
+pub(crate) mod keep;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Action, FOLDER_MARKER, GlobalId, LeftOut, MessageName, Replica, SyncResult, Tally,
+    Action, FOLDER_MARKER, GlobalId, LeftOut, MessageName, Mode, Replica, Since, SyncResult, Tally,
     db::{Fate, FolderRow, MessageRow},
     disk::mtime,
     export,
     reconcile::{locate, path_of},
+    replica::read_marker,
 };
 
 /// A folder of so many messages is protected from losing more than half of them.
@@ -40,6 +43,9 @@ impl Replica {
             end.list_added()?;
         }
         for (folder, what, reason) in self.transaction("cannot read it", false, |tx| tx.left_out())? {
+            if self.settings.excludes(&end.path(folder)) {
+                continue;
+            }
             self.leave_out(LeftOut { folder: end.path(folder), message: Some(what), count: 1, reason });
         }
         self.unmark()
@@ -57,7 +63,15 @@ impl End<'_> {
     fn removals(&self) -> SyncResult<BTreeSet<i64>> {
         let replica = self.replica;
         let mut touched = BTreeSet::new();
-        let doomed_folders: Vec<&FolderRow> = self.rows.values().filter(|r| r.doomed).collect();
+        // Of a folder that is excluded what is here stays as it is, also when the server deletes it.
+        let excluded = |row: &FolderRow| {
+            let dir = row.dir.as_deref().map(|dir| replica.dir(dir));
+            let path =
+                dir.and_then(|dir| read_marker(&dir)).map_or_else(|| self.path(row.id), |(_, path)| path);
+            replica.settings.excludes(&path)
+        };
+        let doomed_folders: Vec<&FolderRow> =
+            self.rows.values().filter(|r| r.doomed && !excluded(r)).collect();
         if !doomed_folders.is_empty() {
             replica.mark()?;
             for folder in &doomed_folders {
@@ -70,8 +84,13 @@ impl End<'_> {
             })?;
         }
         let moved = self.moves(&mut touched)?;
+        self.mirror_again()?;
         let counts = replica.transaction("cannot read it", false, |tx| tx.doomed_counts())?;
         for (folder, doomed) in counts {
+            if replica.settings.mode == Mode::KeepDeleted {
+                self.keep(folder, &mut touched)?;
+                continue;
+            }
             if self.protect(folder, doomed, moved.get(&folder).copied().unwrap_or(0))? {
                 continue;
             }
@@ -105,12 +124,16 @@ impl End<'_> {
             }
             Ok(())
         })?;
+        let gone = match replica.settings.since {
+            Since::All => "were deleted on the server".to_owned(),
+            since => format!("were deleted on the server or delivered before {since}"),
+        };
         replica.leave_out(LeftOut {
             folder: self.path(folder),
             message: None,
             count: doomed,
             reason: format!(
-                "{doomed} of {before} messages were deleted on the server; they are kept here until --allow-mass-delete says that this is meant"
+                "{doomed} of {before} messages {gone}; they are kept here until --allow-mass-delete says that this is meant"
             ),
         });
         Ok(true)

@@ -1,9 +1,9 @@
 mod place;
 mod sets;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use watertight_ledger::Entry;
@@ -50,6 +50,8 @@ pub struct FolderRun {
     last: Option<State>,
     /// Messages whose local changes were counted when the run began.
     noted: BTreeSet<GlobalId>,
+    /// Files of messages that the server had deleted, once somebody asked.
+    kept: OnceLock<BTreeMap<GlobalId, PathBuf>>,
     _entry: Entry,
 }
 
@@ -88,6 +90,7 @@ impl FolderRun {
             again: Vec::new(),
             last: None,
             noted: BTreeSet::new(),
+            kept: OnceLock::new(),
         };
         run.ensure_dir()?;
         run.noted = replica.reconcile(&mut run.row, &run.dir)?;
@@ -97,6 +100,8 @@ impl FolderRun {
             let state = std::mem::take(&mut run.state);
             run.state = replica.transaction("cannot read it", false, |tx| tx.folder_checkpoint(id, state))?;
         }
+        let state = std::mem::take(&mut run.state);
+        run.state = replica.rescope(id, state)?;
         replica.options.progress.folder_begins(&run.path);
         Ok(run)
     }

@@ -98,6 +98,9 @@ impl Replica {
         if self.dry() {
             for row in rows.iter().filter(|row| !row.doomed && holds_mail(&row.class)) {
                 let Some((dir, path)) = layout.get(&row.fid) else { continue };
+                if row.dir.is_none() && self.settings.excludes(path) {
+                    continue;
+                }
                 match &row.dir {
                     None => self.options.progress.action(&Action::AddFolder { folder: path.clone() }),
                     Some(from) if from != dir => self
@@ -141,7 +144,11 @@ impl Replica {
         }
         let mut pending: Vec<&FolderRow> = rows
             .iter()
-            .filter(|r| !r.doomed && (holds_mail(&r.class) || r.dir.is_some()) && layout.contains_key(&r.fid))
+            .filter(|r| {
+                let path = layout.get(&r.fid).map(|(_, path)| path);
+                let wanted = |path: &String| holds_mail(&r.class) && !self.settings.excludes(path);
+                !r.doomed && path.is_some_and(|path| r.dir.is_some() || wanted(path))
+            })
             .collect();
         // Doomed folders make room for those that take their names.
         let wanted: BTreeSet<&str> = layout.values().map(|(dir, _)| dir.as_str()).collect();

@@ -22,6 +22,7 @@ pub struct MessageName {
 }
 
 const SUFFIX: &str = ".watertight";
+const KEPT: &str = "-kept";
 
 impl MessageName {
     /// The name without flags, as in `new/` and `tmp/`.
@@ -46,6 +47,21 @@ impl MessageName {
     #[must_use]
     pub fn with_flags(&self, flags: Flags) -> String {
         format!("{}:2,{flags}", self.unique())
+    }
+
+    /// The name of a message that the server deleted and that stays here: [`MessageName::unique`] and `-kept`. It is
+    /// no name of the mirror any more, so that no later run takes the file for a message that the server has.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        format!("{}{KEPT}", self.unique())
+    }
+
+    /// The parts of a file name that [`MessageName::kept`] gave (and a mail reader may have added flags to).
+    #[must_use]
+    pub fn parse_kept(file_name: &str) -> Option<(Self, Flags)> {
+        let (unique, info) = file_name.split_once(':').unwrap_or((file_name, ""));
+        let (name, _) = Self::parse(unique.strip_suffix(KEPT)?)?;
+        Some((name, info.strip_prefix("2,").map_or(Flags::NONE, Flags::parse)))
     }
 
     /// The parts of a file name that this program gave (and a mail reader may have added flags to).
@@ -125,6 +141,10 @@ mod tests {
             }
             assert_eq!(MessageName::parse(&name.unique()), Some((name, Flags::NONE)));
             assert!(name.unique().len() < 140);
+            assert_eq!(MessageName::parse(&name.kept()), None, "no name of the mirror");
+            assert_eq!(MessageName::parse_kept(&name.unique()), None);
+            let kept = format!("{}:2,FS", name.kept());
+            assert_eq!(MessageName::parse_kept(&kept), Some((name, Flags::parse("FS"))));
         }
         let name = MessageName {
             seconds: 5,

@@ -57,6 +57,22 @@ pub enum Action {
         /// The file's name without flags.
         name: String,
     },
+    /// A message that the server deleted stays, under a name that says so.
+    Keep {
+        /// The folder's path.
+        folder: String,
+        /// The file's name, without flags.
+        name: String,
+    },
+    /// A message that another program put here is taken over.
+    Adopt {
+        /// The folder's path.
+        folder: String,
+        /// The file that is there, in the Maildir.
+        from: String,
+        /// The file's name after, without flags.
+        name: String,
+    },
     /// A message goes to another folder.
     Move {
         /// The folder's path before.
@@ -80,6 +96,8 @@ impl fmt::Display for Action {
                 write!(f, "flags {folder}: {name} [{from}] to [{to}]")
             }
             Self::Remove { folder, name } => write!(f, "remove {folder}: {name}"),
+            Self::Keep { folder, name } => write!(f, "keep {folder}: {name}"),
+            Self::Adopt { folder, from, name } => write!(f, "adopt {folder}: {from} as {name}"),
             Self::Move { from, folder, name } => write!(f, "move {from} to {folder}: {name}"),
         }
     }

@@ -115,7 +115,12 @@ impl Replica {
 
     /// Removes what a run that was cut off left in `tmp/`.
     fn clean_tmp(&self, dir: &Path) -> SyncResult<()> {
-        for path in crate::replica::read_dir(&dir.join("tmp"))? {
+        let tmp = dir.join("tmp");
+        // The removal of a folder that the server deleted may have been cut off.
+        if !tmp.is_dir() {
+            return Ok(());
+        }
+        for path in crate::replica::read_dir(&tmp)? {
             let ours =
                 path.file_name().and_then(|n| n.to_str()).is_some_and(|n| MessageName::parse(n).is_some());
             if ours {
@@ -296,6 +301,7 @@ impl Merge<'_> {
 
     fn missing(&mut self, row: MessageRow) {
         match row.state {
+            Fate::OutOfScope => self.changed.push(MessageRow { state: Fate::DeletedHere, ..row }),
             Fate::Present => {
                 if !self.adopt {
                     self.conflict(row.mid);

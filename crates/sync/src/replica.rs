@@ -11,11 +11,12 @@ use watertight_mapi::{GlobCnt, ics::State};
 use watertight_wire::Guid;
 
 use crate::{
-    Convert, FOLDER_MARKER, Fsync, GlobalId, Hook, LeftOut, Progress, STATE_DIR, Silent, SyncError,
-    SyncResult, Tally,
+    Convert, FOLDER_MARKER, Fsync, GlobalId, Hook, LeftOut, Mode, Progress, STATE_DIR, Silent, Since,
+    SyncError, SyncResult, Tally,
     db::{Db, FolderRow, Tx},
     disk::Disk,
     folder_name,
+    settings::Settings,
 };
 
 /// How a replica is kept.
@@ -27,6 +28,15 @@ pub struct Options {
     pub allow_mass_delete: bool,
     /// Change nothing; tell [`Progress::action`] what would be done.
     pub dry_run: bool,
+    /// What happens to messages that the server deleted; as the Maildir remembers it when nothing is said.
+    pub mode: Option<Mode>,
+    /// From when on messages are synchronized; as the Maildir remembers it when nothing is said.
+    pub since: Option<Since>,
+    /// Folders that are left alone, with those in them (patterns as in [`crate::Config::folder`]); as the Maildir
+    /// remembers them when nothing is said.
+    pub exclude: Option<Vec<String>>,
+    /// Take over a Maildir that another program made.
+    pub adopt: bool,
     /// Turns messages into mail files.
     pub convert: Arc<dyn Convert>,
     /// Told what happens.
@@ -45,6 +55,10 @@ impl Options {
             fsync: Fsync::Safe,
             allow_mass_delete: false,
             dry_run: false,
+            mode: None,
+            since: None,
+            exclude: None,
+            adopt: false,
             convert,
             progress: Arc::new(Silent),
             ledger: Ledger::new("sync"),
@@ -81,6 +95,8 @@ pub struct Replica {
     pub(crate) root: PathBuf,
     pub(crate) disk: Disk,
     pub(crate) options: Options,
+    /// How it is kept: as this run said, else as it was kept before.
+    pub(crate) settings: Settings,
     /// The number of this run.
     pub(crate) run: i64,
     /// Taken last, for short whiles, and never while `shared` is held.
@@ -127,6 +143,12 @@ impl Replica {
         let disk = Disk { fsync: options.fsync, hook: options.hook.clone() };
         let state_dir = root.join(STATE_DIR);
         Self::claim(root)?;
+        let remembered = Settings::load(root)?;
+        let settings = Settings {
+            mode: options.mode.unwrap_or(remembered.mode),
+            since: options.since.unwrap_or(remembered.since),
+            exclude: options.exclude.clone().unwrap_or_else(|| remembered.exclude.clone()),
+        };
         let mut scratch = None;
         let (lock, db_path, spool_dir) = if options.dry_run {
             let lock = if state_dir.join("lock").exists() { Some(lock(root, false)?) } else { None };
@@ -180,9 +202,11 @@ impl Replica {
             scratch,
             _entry: options.ledger.kind("maildirs").enter(),
             options,
+            settings,
             _lock: lock,
         };
         replica.begin()?;
+        replica.remember(&remembered)?;
         Ok(Arc::new(replica))
     }
 
@@ -204,6 +228,8 @@ impl Replica {
                     tx.set_folder_dirty(Some(id), true)?;
                 }
                 tx.set_meta("rebuilt", b"1")?;
+                // There may be some; a run of a mirror looks.
+                tx.set_meta("kept", b"1")?;
                 tx.set_meta("layout", b"1")?;
                 tx.set_meta("made", b"1")?;
             }
@@ -224,7 +250,7 @@ impl Replica {
         Ok(())
     }
 
-    /// The folders that hold mail, by path.
+    /// The folders that are synchronized, by path.
     ///
     /// # Errors
     /// Those of the state.
@@ -242,6 +268,7 @@ impl Replica {
                 messages: row.messages,
                 known: row.dirty || row.known,
             })
+            .filter(|folder| !self.settings.excludes(&folder.path))
             .collect();
         out.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(out)
@@ -252,6 +279,12 @@ impl Replica {
         self.transaction("cannot read it", false, |tx| {
             Ok(!tx.doomed_counts()?.is_empty() || tx.folders()?.iter().any(|row| row.doomed))
         })
+    }
+
+    /// From when on messages belong here: as this run said, else as the Maildir remembers it.
+    #[must_use]
+    pub fn since(&self) -> Since {
+        self.settings.since
     }
 
     /// Where every folder that the server has belongs; worked out once for each hierarchy.
@@ -384,9 +417,8 @@ impl Replica {
         if dir.is_empty() { self.root.clone() } else { self.root.join(dir) }
     }
 
-    /// The folders whose directories say which they are, with directory and path.
-    pub(crate) fn markers(&self) -> SyncResult<BTreeMap<GlobalId, (String, String)>> {
-        let mut out = BTreeMap::new();
+    /// The root and the directories of Maildir++ folders in it, by name.
+    pub(crate) fn maildirs(&self) -> SyncResult<Vec<(String, PathBuf)>> {
         let mut dirs = vec![(String::new(), self.root.clone())];
         if self.root.is_dir() {
             for path in read_dir(&self.root)? {
@@ -398,7 +430,13 @@ impl Replica {
             }
         }
         dirs.sort();
-        for (name, path) in dirs {
+        Ok(dirs)
+    }
+
+    /// The folders whose directories say which they are, with directory and path.
+    pub(crate) fn markers(&self) -> SyncResult<BTreeMap<GlobalId, (String, String)>> {
+        let mut out = BTreeMap::new();
+        for (name, path) in self.maildirs()? {
             if let Some((fid, shown)) = read_marker(&path) {
                 out.entry(fid).or_insert((name, shown));
             }

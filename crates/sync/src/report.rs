@@ -31,6 +31,10 @@ pub struct Tally {
     pub changed: u64,
     /// Ones that were removed.
     pub removed: u64,
+    /// Ones that the server deleted and that stay here ([`crate::Mode::KeepDeleted`]).
+    pub kept: u64,
+    /// Ones that were here already, of another program ([`crate::Options::adopt`]).
+    pub adopted: u64,
     /// Ones that went to another folder.
     pub moved: u64,
     /// Ones of which only flags changed.
@@ -46,6 +50,8 @@ impl Tally {
         self.added = self.added.saturating_add(other.added);
         self.changed = self.changed.saturating_add(other.changed);
         self.removed = self.removed.saturating_add(other.removed);
+        self.kept = self.kept.saturating_add(other.kept);
+        self.adopted = self.adopted.saturating_add(other.adopted);
         self.moved = self.moved.saturating_add(other.moved);
         self.flags = self.flags.saturating_add(other.flags);
         self.conflicts = self.conflicts.saturating_add(other.conflicts);

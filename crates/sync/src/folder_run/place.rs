@@ -7,6 +7,7 @@ use crate::{
     Action, Flags, MessageName, SyncResult, Tally,
     db::{Fate, MessageRow},
     export,
+    finish::keep::kept_in,
     reconcile::{locate, path_of},
 };
 
@@ -31,9 +32,10 @@ impl FolderRun {
         match p.old.clone().filter(|o| o.state != Fate::Aside) {
             None => {
                 if let Some(tmp) = &p.file {
-                    let path = path_of(&self.dir, &name, p.row.fresh, p.row.flags);
-                    self.replica.disk.rename(tmp, &path)?;
-                    self.replica.options.progress.added(&self.path, &path);
+                    let place = path_of(&self.dir, &name, p.row.fresh, p.row.flags);
+                    self.replica.disk.rename(tmp, &place)?;
+                    self.returned(&p.row, &place)?;
+                    self.replica.options.progress.added(&self.path, &place);
                     let (folder, flags) = (self.path.clone(), p.row.flags);
                     self.replica.options.progress.action(&Action::Add { folder, name: name.unique(), flags });
                 }
@@ -41,6 +43,26 @@ impl FolderRun {
                 Ok(())
             }
             Some(old) => self.replace(p, &old, &name, tally),
+        }
+    }
+
+    /// A message that the server had deleted and that was kept is back on the server: the same is not kept twice.
+    fn returned(&self, row: &MessageRow, place: &Path) -> SyncResult<()> {
+        let kept = match self.kept.get() {
+            Some(kept) => kept,
+            None => {
+                let some = self.replica.transaction("cannot read it", false, |tx| tx.meta("kept"))?;
+                let files = if some.is_some_and(|v| v == b"1") { kept_in(&self.dir)? } else { Vec::new() };
+                let of_here = files.into_iter().filter(|(_, name, _)| name.folder == self.row.fid.counter);
+                let found = of_here.map(|(path, name, _)| (name.mid, path)).collect();
+                self.kept.get_or_init(|| found)
+            }
+        };
+        match kept.get(&row.mid) {
+            Some(path) if export::same(path, place).unwrap_or(false) => {
+                self.replica.disk.unlink(path).map(drop)
+            }
+            _ => Ok(()),
         }
     }
 

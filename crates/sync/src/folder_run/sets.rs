@@ -5,7 +5,7 @@ use watertight_wire::Guid;
 
 use super::FolderRun;
 use crate::{
-    Action, Flags, SyncResult, Tally,
+    Action, Flags, Mode, SyncResult, Tally,
     db::{Fate, MessageRow},
     reconcile::locate,
 };
@@ -45,12 +45,19 @@ impl FolderRun {
     pub(super) fn doom(&mut self, page: Vec<MessageRow>) -> SyncResult<()> {
         self.replica.mark()?;
         let id = self.row.id;
+        let settings = &self.replica.settings;
+        let stays =
+            |row: &MessageRow| settings.mode == Mode::KeepDeleted && !settings.since.includes(row.seconds);
         self.replica.commit("cannot write it", |tx| {
             for row in page {
                 match row.state {
+                    // Not deleted, only too old for what is asked for now.
+                    Fate::Present if stays(&row) => {
+                        tx.put_message(id, &MessageRow { state: Fate::OutOfScope, ..row })?;
+                    }
                     Fate::Present => tx.put_message(id, &MessageRow { state: Fate::Doomed, ..row })?,
                     Fate::DeletedHere | Fate::Aside => tx.remove_message(id, row.mid)?,
-                    Fate::Doomed => {}
+                    Fate::Doomed | Fate::OutOfScope => {}
                 }
             }
             Ok(())

@@ -53,7 +53,9 @@ async fn pass(
     }
     let states: Vec<State> = waiting.iter().map(|(_, run)| run.state().clone()).collect();
     let asked: Vec<(Fid, &State)> = ids.into_iter().zip(&states).collect();
-    let downloads = logon.sync_contents_of(&asked, &SyncOptions::default()).await?;
+    let options =
+        SyncOptions { restriction: work.replica.settings.since.restriction(), ..SyncOptions::default() };
+    let downloads = logon.sync_contents_of(&asked, &options).await?;
     drop(asked);
     for (download, asked) in downloads.into_iter().zip(states) {
         let Some((folder, run)) = waiting.pop_front() else { break };

@@ -1,5 +1,5 @@
 /// Whether a folder's path matches; the Inbox is called `INBOX` in capitals or not, as in IMAP.
-pub(super) fn folder(glob: &str, path: &str) -> bool {
+pub(crate) fn folder(glob: &str, path: &str) -> bool {
     let (first, rest) = glob.split_at(glob.find('/').unwrap_or(glob.len()));
     match first.eq_ignore_ascii_case("INBOX") {
         true => matches(&format!("INBOX{rest}"), path),

@@ -5,4 +5,5 @@
 mod captured;
 mod kill;
 mod model;
+mod modes;
 mod rules;

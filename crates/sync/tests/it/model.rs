@@ -13,7 +13,7 @@ use watertight_mapi::{
 };
 use watertight_sync::{
     Action, Change, Conversion, Convert, Flags, FolderChange, FolderRun, GlobalId, HierarchyChanges, LeftOut,
-    MessageHeader, MessageName, Options, Progress, Replica, SyncResult, Tally, folder_name,
+    MessageHeader, MessageName, Options, Progress, Replica, Since, SyncResult, Tally, folder_name,
 };
 use watertight_wire::{FileTime, Guid};
 
@@ -181,7 +181,13 @@ impl Server {
 
     /// The contents synchronization of a folder. `sent` counts whole messages.
     pub fn contents(&self, fid: u64, state: &State, sent: &mut usize) -> Vec<Change> {
-        let folder = &self.folders[&fid];
+        self.contents_since(fid, state, sent, Since::All)
+    }
+
+    /// The same with a restriction on the delivery time. As some servers do, it has everything seen at the end.
+    pub fn contents_since(&self, fid: u64, state: &State, sent: &mut usize, since: Since) -> Vec<Change> {
+        let folder = &mut self.folders[&fid].clone();
+        folder.mails.retain(|_, mail| since.includes(mail.seconds));
         let counter = |n| GlobCnt::new(n).unwrap();
         let mut out = vec![Change::Total { messages: 0, bytes: 0 }];
         let mut changed: Vec<_> =
@@ -420,7 +426,8 @@ pub fn run(server: &Server, root: &Path, options: Options) -> SyncResult<Done> {
     let mut sent = 0;
     for folder in replica.folders()? {
         let mut run = FolderRun::start(&replica, folder.key)?;
-        for change in server.contents(folder.fid.counter.value(), &run.state().clone(), &mut sent) {
+        let (fid, state) = (folder.fid.counter.value(), run.state().clone());
+        for change in server.contents_since(fid, &state, &mut sent, replica.since()) {
             run.change(change)?;
         }
         run.finish()?;

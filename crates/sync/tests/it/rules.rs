@@ -608,6 +608,8 @@ fn the_report_is_the_contract() {
         "added",
         "changed",
         "removed",
+        "kept",
+        "adopted",
         "moved",
         "flags",
         "conflicts",
