@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use watertight_mapi_server::Scheme;
+use watertight_sync::{Mode, Since};
 
 /// Your Exchange or grommunio mailbox as a Maildir, kept in step over MAPI/HTTP.
 #[derive(Debug, Parser)]
@@ -372,6 +373,9 @@ With --all, an account that fails does not stop the others, and the exit status 
 theirs that is not 0: 1 failed, 2 wrong configuration, 3 could not sign in, 4 could not reach, \
 5 done in part.
 
+What is remembered is kept in the Maildir, in the file watertight-settings, and holds for later runs \
+until it is given again.
+
 Examples:
   watertight sync work
   watertight sync work ~/Mail/elsewhere --folder 'INBOX*' --dry-run
@@ -400,6 +404,25 @@ pub struct Sync {
     /// Only folders whose path matches: `*` stands for any characters, `?` for one; the Inbox is `INBOX`.
     #[arg(long, value_name = "GLOB")]
     pub folder: Option<String>,
+    /// Leave folders whose path matches alone, with those in them (may be repeated); what is here of them stays as it
+    /// is. Remembered.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Exclude no folder any more.
+    #[arg(long, conflicts_with = "exclude")]
+    pub exclude_none: bool,
+    /// What happens here to messages that the server deletes: `mirror` deletes them too, `keep-deleted` lets them stay
+    /// in their folder under a name that says so. Remembered [default: mirror].
+    #[arg(long, value_name = "MODE", value_parser = clap::value_parser!(Mode))]
+    pub mode: Option<Mode>,
+    /// Only messages delivered on that day (UTC) or later; `all` for all. Older ones that are here already are removed
+    /// (mode mirror) or stay as they are (keep-deleted). Remembered [default: all].
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = clap::value_parser!(Since))]
+    pub since: Option<Since>,
+    /// Take over a Maildir that mbsync or offlineimap made: mail that is here is not downloaded again. What the server
+    /// does not have stays where it is. Try it with --dry-run first.
+    #[arg(long)]
+    pub adopt: bool,
     /// Change nothing; list exactly what would be done.
     #[arg(long)]
     pub dry_run: bool,
@@ -419,7 +442,7 @@ pub struct Sync {
     /// How many folders at a time.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub connections: u8,
-    /// Delete also more than half of a folder of 20 messages or more.
+    /// Delete also more than half of a folder of 20 messages or more, and in mode mirror what keep-deleted kept.
     #[arg(long)]
     pub allow_mass_delete: bool,
 }

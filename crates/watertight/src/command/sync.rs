@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Traffic};
 use watertight_sync::watch::Failure as Failing;
-use watertight_sync::{Config, Report, SyncError, Synchronizer};
+use watertight_sync::{Config, Mode, Report, Since, SyncError, Synchronizer};
 use zeroize::Zeroizing;
 
 use super::account::{Account, profiles, wrong};
@@ -75,6 +75,48 @@ struct Job {
     dry_run: bool,
     connections: usize,
     allow_mass_delete: bool,
+    manner: Manner,
+}
+
+/// What of the mailbox belongs into the Maildir; where nothing is said the Maildir remembers.
+struct Manner {
+    mode: Option<Mode>,
+    since: Option<Since>,
+    exclude: Option<Vec<String>>,
+    adopt: bool,
+}
+
+impl Manner {
+    /// As the command line has it, else as the account has it.
+    fn new(account: &Account, args: &Sync) -> Result<Self> {
+        let wrong = |key: &str, error: String| {
+            anyhow!(Failure::new(
+                Exit::Usage,
+                format!("{key} of {}: {error}", account.label()),
+                "correct the account"
+            ))
+        };
+        let profile = &account.profile;
+        let mode =
+            profile.mode.as_deref().map(str::parse::<Mode>).transpose().map_err(|e| wrong("mode", e))?;
+        let since =
+            profile.since.as_deref().map(str::parse::<Since>).transpose().map_err(|e| wrong("since", e))?;
+        let given = args.exclude_none || !args.exclude.is_empty();
+        let exclude = if given { &args.exclude } else { &profile.exclude };
+        Ok(Self {
+            mode: args.mode.or(mode),
+            since: args.since.or(since),
+            exclude: (given || !exclude.is_empty()).then(|| exclude.clone()),
+            adopt: args.adopt,
+        })
+    }
+
+    fn apply(&self, options: &mut watertight_sync::Options) {
+        options.mode = self.mode;
+        options.since = self.since;
+        options.exclude.clone_from(&self.exclude);
+        options.adopt = self.adopt;
+    }
 }
 
 impl Job {
@@ -96,6 +138,7 @@ impl Job {
             dry_run: args.dry_run,
             connections: args.connections.into(),
             allow_mass_delete: args.allow_mass_delete,
+            manner: Manner::new(&account, args)?,
             account,
         })
     }
@@ -142,6 +185,7 @@ impl Job {
         let mut options = usual(ledger);
         options.allow_mass_delete = self.allow_mass_delete;
         options.dry_run = self.dry_run;
+        self.manner.apply(&mut options);
         options.progress = Arc::<Bars>::clone(bars);
         let config = Config {
             maildir: self.maildir.clone(),
@@ -285,6 +329,8 @@ pub fn tally(report: &Report) -> String {
         (tally.changed, "changed"),
         (tally.flags, "flags"),
         (tally.moved, "moved"),
+        (tally.adopted, "adopted"),
+        (tally.kept, "deleted on the server and kept"),
         (tally.removed, "removed"),
         (tally.conflicts, "changed here"),
     ];

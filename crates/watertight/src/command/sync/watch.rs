@@ -68,6 +68,7 @@ impl Job {
         };
         let mut options = usual(ledger);
         options.allow_mass_delete = self.allow_mass_delete;
+        self.manner.apply(&mut options);
         let config =
             Config { maildir: self.maildir, connections: self.connections, folder: self.folder, options };
         let label = self.account.label().to_owned();
