@@ -4,6 +4,8 @@
 //! durable when a checkpoint was written, because files come first. The mark that a run is changing the tree is
 //! written with `synchronous=FULL`; while it stands, every folder is compared with its directory before use.
 
+pub(crate) mod adopt;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -165,9 +167,10 @@ impl Db {
         } else if found != VERSION {
             return Err(SyncError::Newer { path: path.to_owned(), found, known: VERSION });
         }
-        conn.execute_batch(
-            "CREATE TABLE IF NOT EXISTS scope (folder INTEGER PRIMARY KEY, since INTEGER NOT NULL)",
-        )
+        conn.execute_batch(&format!(
+            "CREATE TABLE IF NOT EXISTS scope (folder INTEGER PRIMARY KEY, since INTEGER NOT NULL); {}",
+            adopt::SCHEMA
+        ))
         .map_err(SyncError::state("cannot make it"))?;
         let mut db = Self { conn, replicas: HashMap::new(), guids: HashMap::new() };
         db.load_replicas().map_err(SyncError::state("cannot read it"))?;

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use watertight_mapi::{PropTag, PropValue, prop::tags, store::MessageContent};
 use watertight_wire::FileTime;
 
-use crate::{Conversion, Convert, SyncError, SyncResult, disk::Disk, spool::Spool};
+use crate::{Conversion, Convert, SyncError, SyncResult, adopt::mail::Normal, disk::Disk, spool::Spool};
 
 /// Writes a message as a mail file with its delivery time.
 pub(crate) fn to_file(
@@ -38,22 +38,23 @@ pub(crate) fn to_file(
 /// How often a conversion may ask for another attempt.
 const ATTEMPTS: u32 = 4;
 
-/// The digest that the message's file would have.
-pub(crate) fn to_digest(
+/// The digests that the message's file would have: of its bytes, and of what it says.
+pub(crate) fn to_digests(
     convert: &dyn Convert,
     content: &MessageContent,
     spool: &Spool,
-) -> SyncResult<(Conversion, Vec<u8>)> {
+) -> SyncResult<(Conversion, Vec<u8>, Vec<u8>)> {
     for attempt in 0..ATTEMPTS {
-        let mut out = Hasher(Sha256::new());
+        let mut out = Both(Hasher(Sha256::new()), Normal::default());
         let conversion = convert
             .convert(content, spool, attempt, &mut out)
             .map_err(|e| SyncError::io("read", Path::new("a large value"), e))?;
         if !matches!(conversion, Conversion::Again) {
-            return Ok((conversion, out.0.finalize().to_vec()));
+            return Ok((conversion, out.0.0.finalize().to_vec(), out.1.digest()));
         }
     }
-    Ok((Conversion::Impossible("every attempt to convert it failed".to_owned()), Vec::new()))
+    let failed = Conversion::Impossible("every attempt to convert it failed".to_owned());
+    Ok((failed, Vec::new(), Vec::new()))
 }
 
 /// The digest of a file.
@@ -95,6 +96,19 @@ pub(crate) fn delivered(content: &MessageContent) -> FileTime {
         .find_map(time)
         .filter(|t| t.to_unix_seconds() >= 0)
         .unwrap_or_else(|| FileTime::from_unix_seconds(0))
+}
+
+struct Both(Hasher, Normal);
+
+impl Write for Both {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(bytes)?;
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct Hasher(Sha256);

@@ -3,6 +3,7 @@
 pub(crate) mod keep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use crate::{
     Action, FOLDER_MARKER, GlobalId, LeftOut, MessageName, Mode, Replica, Since, SyncResult, Tally,
@@ -42,6 +43,7 @@ impl Replica {
         if self.dry() {
             end.list_added()?;
         }
+        self.end_adoption(complete && self.whole.load(Ordering::Acquire))?;
         for (folder, what, reason) in self.transaction("cannot read it", false, |tx| tx.left_out())? {
             if self.settings.excludes(&end.path(folder)) {
                 continue;

@@ -60,6 +60,8 @@ struct Pending {
     row: MessageRow,
     old: Option<MessageRow>,
     file: Option<PathBuf>,
+    /// In a dry run the digest of what it says.
+    normal: Option<Vec<u8>>,
     left_out: Option<(String, String)>,
 }
 
@@ -69,6 +71,13 @@ impl FolderRun {
     /// # Errors
     /// Those of the disk and the state.
     pub fn start(replica: &Arc<Replica>, key: FolderKey) -> SyncResult<Self> {
+        let run = Self::open(replica, key)?;
+        replica.options.progress.folder_begins(&run.path);
+        Ok(run)
+    }
+
+    /// The same, telling nobody.
+    pub(crate) fn open(replica: &Arc<Replica>, key: FolderKey) -> SyncResult<Self> {
         let layout = replica.layout()?;
         let row = replica.transaction("cannot read it", false, |tx| {
             tx.folder(key.0)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
@@ -102,7 +111,6 @@ impl FolderRun {
         }
         let state = std::mem::take(&mut run.state);
         run.state = replica.rescope(id, state)?;
-        replica.options.progress.folder_begins(&run.path);
         Ok(run)
     }
 
@@ -120,9 +128,12 @@ impl FolderRun {
             self.row.state = State::default();
         }
         if replica.dry() {
-            // As if there were none: everything would come.
+            // As if there were none: everything would come, but what is adopted.
             self.row.state = State::default();
             self.dir = replica.dir(&format!(".{}", replica.run));
+            if replica.adopting() && self.row.dir.is_none() {
+                return Ok(());
+            }
             return replica.commit("cannot write it", |tx| tx.forget_messages(self.row.id));
         }
         let layout = replica.layout()?;
@@ -325,6 +336,7 @@ impl FolderRun {
             },
             old,
             file: None,
+            normal: None,
             left_out: None,
         };
         if pending.old.as_ref().is_some_and(|o| o.state == Fate::DeletedHere) {
@@ -346,9 +358,10 @@ impl FolderRun {
         let conversion = if let Some(reason) = message.incomplete {
             Conversion::Impossible(reason.to_owned())
         } else if replica.dry() {
-            let (conversion, digest) =
-                export::to_digest(&*replica.options.convert, content, &self.assembler.spool)?;
+            let (conversion, digest, normal) =
+                export::to_digests(&*replica.options.convert, content, &self.assembler.spool)?;
             pending.row.digest = Some(digest);
+            pending.normal = Some(normal);
             conversion
         } else {
             replica.mark()?;

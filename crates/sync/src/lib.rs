@@ -11,9 +11,13 @@
 //! - Messages are named by [`MessageName`]: the name alone says which message of which folder it is, and which
 //!   version, so that a lost state is rebuilt from the names.
 //! - `watertight-folder` in each folder says which folder of the server it is.
+//! - `watertight-settings` in the root says how the Maildir is kept, when it is not the usual mirror of everything:
+//!   [`Mode`], [`Since`], folders that are excluded.
+//! - A message that the server deleted and that mode `keep-deleted` kept has `-kept` behind `.watertight` in its name.
+//!   It stays in its folder with its flags. It has no letter `T`: mail readers remove such messages when asked to tidy.
 //! - `watertight/` in the root (no dot: a directory with a dot would be a Maildir++ folder) holds `lock`,
 //!   `state.db` (SQLite: folders, ICS states, the index from id to file), `spool/` (large values in flight),
-//!   `aside/` (messages that could not be converted).
+//!   `aside/` (messages that could not be converted), and `adopting` while mail of another program is looked for.
 //!
 //! # Invariants
 //!
@@ -23,6 +27,7 @@
 //! - Files that are not ours are never touched.
 //! - Memory does not grow with the mailbox, the folder, the message or the attachment.
 
+mod adopt;
 mod aside;
 mod assemble;
 mod change;
@@ -51,6 +56,7 @@ mod synchronizer;
 mod translate;
 pub mod watch;
 
+pub use adopt::{OFFER_PROPERTIES, Offer};
 pub use change::{Change, MessageHeader};
 pub use convert::{Conversion, Convert, Mail};
 pub use disk::{Fsync, Hook};

@@ -12,7 +12,7 @@ use watertight_wire::Guid;
 
 use crate::{
     Convert, FOLDER_MARKER, Fsync, GlobalId, Hook, LeftOut, Mode, Progress, STATE_DIR, Silent, Since,
-    SyncError, SyncResult, Tally,
+    SyncError, SyncResult, Tally, adopt,
     db::{Db, FolderRow, Tx},
     disk::Disk,
     folder_name,
@@ -106,6 +106,10 @@ pub struct Replica {
     marked: AtomicBool,
     /// Whether something failed on disk.
     doubtful: AtomicBool,
+    /// Whether mail of another program is looked for.
+    pub(crate) adopting: AtomicBool,
+    /// Whether this run looks at all folders that belong here.
+    pub(crate) whole: AtomicBool,
     pub(crate) syncs: Kind,
     pub(crate) spooled: Kind,
     spool_dir: PathBuf,
@@ -134,6 +138,17 @@ impl Replica {
         if is_ours(root)? { Ok(()) } else { Err(SyncError::NotOurs(root.to_owned())) }
     }
 
+    /// The same for a run with these options: with [`Options::adopt`] a Maildir of another program will do.
+    ///
+    /// # Errors
+    /// As [`Replica::claim`].
+    pub fn claim_for(root: &Path, options: &Options) -> SyncResult<()> {
+        match Self::claim(root) {
+            Err(SyncError::NotOurs(_)) if options.adopt && adopt::is_mail(root)? => Ok(()),
+            other => other,
+        }
+    }
+
     /// Opens the Maildir, makes it when it is not there, and locks it. A lost or damaged state is rebuilt from the
     /// tree.
     ///
@@ -142,7 +157,7 @@ impl Replica {
     pub fn open(root: &Path, options: Options) -> SyncResult<Arc<Self>> {
         let disk = Disk { fsync: options.fsync, hook: options.hook.clone() };
         let state_dir = root.join(STATE_DIR);
-        Self::claim(root)?;
+        Self::claim_for(root, &options)?;
         let remembered = Settings::load(root)?;
         let settings = Settings {
             mode: options.mode.unwrap_or(remembered.mode),
@@ -162,6 +177,9 @@ impl Replica {
             scratch = Some(dir.clone());
             (lock, dir.join("state.db"), dir)
         } else {
+            if options.adopt {
+                adopt::begin(root, &disk)?;
+            }
             if !root.is_dir() {
                 disk.make_dirs(root)?;
             }
@@ -196,6 +214,8 @@ impl Replica {
             shared: Mutex::default(),
             marked: AtomicBool::new(false),
             doubtful: AtomicBool::new(false),
+            adopting: AtomicBool::new(options.adopt || adopt::begun(root)),
+            whole: AtomicBool::new(true),
             syncs: options.ledger.kind("folder synchronizations"),
             spooled: options.ledger.kind("spooled values"),
             spool_dir,

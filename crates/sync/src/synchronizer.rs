@@ -1,5 +1,6 @@
 //! Drives a [`Replica`] from a server.
 
+mod adopt;
 mod folder;
 pub(crate) mod glob;
 
@@ -114,8 +115,8 @@ impl Synchronizer {
     ) -> SyncResult<(Arc<Replica>, SyncResult<Reached>)> {
         let (maildir, options) = (self.config.maildir.clone(), self.config.options.clone());
         // Nothing is made on disk for a server that lets nobody in.
-        let ours = self.config.maildir.clone();
-        blocking(move || Replica::claim(&ours)).await?;
+        let (ours, claimed) = (self.config.maildir.clone(), self.config.options.clone());
+        blocking(move || Replica::claim_for(&ours, &claimed)).await?;
         leader.logon().await?;
         let replica = blocking(move || Replica::open(&maildir, options)).await?;
         let result = self.with(&replica, leader, scope).await;
@@ -168,6 +169,10 @@ impl Synchronizer {
         }
         let (mail, other): (Vec<_>, Vec<_>) =
             all.into_iter().filter(wanted).partition(|f| holds_mail(&f.class));
+        replica.whole.store(self.config.folder.is_none(), Ordering::Release);
+        if replica.adopting() {
+            adopt::adopt(replica, leader, &mail).await?;
+        }
         let (named, rest): (Vec<_>, Vec<_>) = mail.into_iter().partition(|f| scope.names(f));
         let mut reached = self.folders(replica, leader, named).await?;
         if !rest.is_empty() && replica.anything_doomed()? {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{FolderRun, Pending};
 use crate::{
-    Action, Flags, MessageName, SyncResult, Tally,
+    Action, Flags, MessageName, SyncError, SyncResult, Tally,
+    adopt::mail::digest_of,
     db::{Fate, MessageRow},
     export,
     finish::keep::kept_in,
@@ -31,6 +32,9 @@ impl FolderRun {
         }
         match p.old.clone().filter(|o| o.state != Fate::Aside) {
             None => {
+                if self.here_already(p, &name, tally)? {
+                    return Ok(());
+                }
                 if let Some(tmp) = &p.file {
                     let place = path_of(&self.dir, &name, p.row.fresh, p.row.flags);
                     self.replica.disk.rename(tmp, &place)?;
@@ -44,6 +48,24 @@ impl FolderRun {
             }
             Some(old) => self.replace(p, &old, &name, tally),
         }
+    }
+
+    /// While a Maildir is taken over: the same mail may be here under another program's name.
+    fn here_already(&self, p: &mut Pending, name: &MessageName, tally: &mut Tally) -> SyncResult<bool> {
+        if !self.replica.adopting() {
+            return Ok(false);
+        }
+        let digest = match &p.file {
+            Some(tmp) => digest_of(tmp).map_err(|e| SyncError::io("read", tmp, e))?,
+            None => p.normal.clone().unwrap_or_default(),
+        };
+        if !self.replica.adopt_same(&self.path, &digest, name, &self.dir, &mut p.row, tally)? {
+            return Ok(false);
+        }
+        if let Some(tmp) = p.file.take() {
+            self.replica.disk.unlink(&tmp)?;
+        }
+        Ok(true)
     }
 
     /// A message that the server had deleted and that was kept is back on the server: the same is not kept twice.

@@ -53,8 +53,13 @@ async fn pass(
     }
     let states: Vec<State> = waiting.iter().map(|(_, run)| run.state().clone()).collect();
     let asked: Vec<(Fid, &State)> = ids.into_iter().zip(&states).collect();
-    let options =
-        SyncOptions { restriction: work.replica.settings.since.restriction(), ..SyncOptions::default() };
+    let replica = &work.replica;
+    let options = SyncOptions {
+        restriction: replica.settings.since.restriction(),
+        // What a dry run adopts has no files yet that could be marked; their read states are known.
+        read_state: !(replica.dry() && replica.adopting()),
+        ..SyncOptions::default()
+    };
     let downloads = logon.sync_contents_of(&asked, &options).await?;
     drop(asked);
     for (download, asked) in downloads.into_iter().zip(states) {
@@ -89,7 +94,7 @@ async fn pass(
 }
 
 /// Whether another folder may still go well in the same session.
-fn of_the_folder(error: &Error) -> bool {
+pub(super) fn of_the_folder(error: &Error) -> bool {
     matches!(error.class(), ErrorClass::Refused)
 }
 

@@ -11,9 +11,10 @@ use watertight_mapi::{
     prop::{Prop, PropBag, PropData, tags},
     store::MessageContent,
 };
+use watertight_mapi_mime::{ImportOptions, import};
 use watertight_sync::{
     Action, Change, Conversion, Convert, Flags, FolderChange, FolderRun, GlobalId, HierarchyChanges, LeftOut,
-    MessageHeader, MessageName, Options, Progress, Replica, Since, SyncResult, Tally, folder_name,
+    MessageHeader, MessageName, Offer, Options, Progress, Replica, Since, SyncResult, Tally, folder_name,
 };
 use watertight_wire::{FileTime, Guid};
 
@@ -233,6 +234,29 @@ impl Server {
         out
     }
 
+    /// The heads of the messages that a client with this state does not have.
+    pub fn offers(&self, fid: u64, state: &State) -> Vec<Offer> {
+        let counter = |n| GlobCnt::new(n).unwrap();
+        let new = |(mid, mail): &(&u64, &Mail)| {
+            !state.seen.contains(STORE, counter(mail.cn)) && !state.given.contains(STORE, counter(**mid))
+        };
+        let offer = |(mid, mail): (&u64, &Mail)| {
+            let options = ImportOptions { keep_transport_form: false, ..ImportOptions::default() };
+            let all = import(mail.body.as_bytes(), &options).unwrap().props;
+            let mut props = PropBag::default();
+            for tag in [tags::INTERNET_MESSAGE_ID, tags::SUBJECT, tags::CLIENT_SUBMIT_TIME] {
+                props.0.extend(all.find(tag).cloned());
+            }
+            props.set(tags::MESSAGE_FLAGS, i32::from(mail.read));
+            props.set(tags::FLAG_STATUS, mail.flag_status);
+            props.set(tags::SEARCH_KEY, mail.key.as_bytes());
+            props.set(tags::MESSAGE_DELIVERY_TIME, FileTime::from_unix_seconds(mail.seconds));
+            props.set(tags::MESSAGE_SIZE, i32::try_from(mail.body.len()).unwrap());
+            Offer { header: header(*mid, mail.cn), props }
+        };
+        self.folders[&fid].mails.iter().filter(new).map(offer).collect()
+    }
+
     /// What the Maildir must hold: of each message its directory, MID, CN, server's flags and body.
     pub fn expected(&self) -> BTreeSet<Held> {
         let places: Vec<folder_name::Place> = self
@@ -424,6 +448,14 @@ pub fn run(server: &Server, root: &Path, options: Options) -> SyncResult<Done> {
     let replica = Replica::open(root, options)?;
     replica.apply_hierarchy(&server.hierarchy(&replica.hierarchy_state()?), id(INBOX))?;
     let mut sent = 0;
+    if replica.adopting() {
+        replica.look_around()?;
+        for folder in replica.folders()? {
+            let state = replica.state_of(folder.key)?;
+            replica.offer(folder.key, &server.offers(folder.fid.counter.value(), &state))?;
+        }
+        replica.adopt()?;
+    }
     for folder in replica.folders()? {
         let mut run = FolderRun::start(&replica, folder.key)?;
         let (fid, state) = (folder.fid.counter.value(), run.state().clone());
