@@ -41,9 +41,11 @@ const ADOPTING: &str = "adopting";
 const MAKING: &str = "watertight-making";
 /// Messages that are renamed between two checkpoints.
 const BATCH: usize = 256;
-/// What a file may be smaller or larger than the server's message by, besides a factor: properties of small messages
-/// and header fields of large ones.
-const SLACK: u64 = 64 * 1024;
+/// What the server's message may be larger than its file by, besides a factor: properties; and the file than the
+/// message: header fields and names of parts.
+const SLACK: u64 = 16 * 1024;
+/// How often the server may hold what a file has once: text in two bytes a letter, in several forms.
+const FORMS: u64 = 6;
 
 /// What is asked of the server about a message that may be here already.
 pub const OFFER_PROPERTIES: &[PropTag] = &[
@@ -201,7 +203,7 @@ impl Replica {
             a.subject == b.subject
                 && a.submitted.zip(b.submitted).is_none_or(|(a, b)| a.abs_diff(b) <= 1)
                 && (a.size == 0
-                    || (b.size.saturating_mul(8).saturating_add(SLACK) >= a.size
+                    || (b.size.saturating_mul(FORMS).saturating_add(SLACK) >= a.size
                         && b.size <= a.size.saturating_mul(2).saturating_add(SLACK)))
         };
         let Some(first) = there.first() else { return Vec::new() };

@@ -356,7 +356,7 @@ pub fn dirs(root: &Path) -> Vec<(String, PathBuf)> {
     for entry in std::fs::read_dir(root).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.starts_with('.') {
+        if name.starts_with('.') && path.is_dir() {
             out.push((name, path));
         }
     }
