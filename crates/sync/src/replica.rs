@@ -35,7 +35,7 @@ pub struct Options {
     /// Folders that are left alone, with those in them (patterns as in [`crate::Config::folder`]); as the Maildir
     /// remembers them when nothing is said.
     pub exclude: Option<Vec<String>>,
-    /// Take over a Maildir that another program made.
+    /// Take over a Maildir that another program made; nothing for one that is ours.
     pub adopt: bool,
     /// Turns messages into mail files.
     pub convert: Arc<dyn Convert>,
@@ -164,6 +164,8 @@ impl Replica {
             since: options.since.unwrap_or(remembered.since),
             exclude: options.exclude.clone().unwrap_or_else(|| remembered.exclude.clone()),
         };
+        // A Maildir with a state was taken over before, or is nobody else's.
+        let adopt = options.adopt && !state_dir.join("state.db").exists();
         let mut scratch = None;
         let (lock, db_path, spool_dir) = if options.dry_run {
             let lock = if state_dir.join("lock").exists() { Some(lock(root, false)?) } else { None };
@@ -177,7 +179,7 @@ impl Replica {
             scratch = Some(dir.clone());
             (lock, dir.join("state.db"), dir)
         } else {
-            if options.adopt {
+            if adopt {
                 adopt::begin(root, &disk)?;
             }
             if !root.is_dir() {
@@ -214,7 +216,7 @@ impl Replica {
             shared: Mutex::default(),
             marked: AtomicBool::new(false),
             doubtful: AtomicBool::new(false),
-            adopting: AtomicBool::new(options.adopt || adopt::begun(root)),
+            adopting: AtomicBool::new(adopt || adopt::begun(root)),
             whole: AtomicBool::new(true),
             syncs: options.ledger.kind("folder synchronizations"),
             spooled: options.ledger.kind("spooled values"),

@@ -250,7 +250,7 @@ mod tests {
             serde_json::json!({
                 "version": 1, "event": "new", "account": "anna", "maildir": "/m",
                 "time": "2026-11-20T16:00:00Z", "added": 2, "changed": 0, "removed": 0, "moved": 0, "flags": 0,
-                "conflicts": 0, "folders": ["INBOX"], "messages": [{"folder": "INBOX", "file": "/m/new/x"}],
+                "conflicts": 0, "kept": 0, "adopted": 0, "folders": ["INBOX"], "messages": [{"folder": "INBOX", "file": "/m/new/x"}],
             })
         );
         let mut failed = Event::new("error", "anna", Path::new("/m"));

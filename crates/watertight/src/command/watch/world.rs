@@ -133,11 +133,11 @@ impl Live {
             !std::mem::replace(&mut self.pulse.lock().unwrap_or_else(PoisonError::into_inner).once, true);
         let what = tally(report);
         let folders = event.folders.join(", ");
-        let Tally { added, changed: newer, removed, moved, flags, conflicts } = report.tally;
+        let Tally { added, changed: newer, removed, kept, adopted, moved, flags, conflicts } = report.tally;
         if changed || first {
             tracing::info!(
                 target: LOG, event = "synced", account = %self.account, everything = event.everything, listening,
-                added, changed = newer, removed, moved, flags, conflicts, left_out = event.left_out, folders,
+                added, changed = newer, removed, kept, adopted, moved, flags, conflicts, left_out = event.left_out, folders,
                 seconds = report.seconds, "{what}"
             );
             self.print(&event);
