@@ -1,18 +1,14 @@
-//! MIT's KDC, in a directory and on a port of its own.
+//! MIT's KDC, in a directory and on a port of its own. (The program's tests use this file too.)
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
 
 use tempfile::TempDir;
-use watertight_auth::kerberos::{Keytab, Realms, Tcp};
-use watertight_auth::{Accounts, AuthError, NtHash, Security, ServerNames};
-use watertight_ledger::Ledger;
 
-use crate::support::{Alice, PASSWORD};
+/// Alice's password.
+pub const PASSWORD: &str = "Pässw0rd!";
 
 /// A realm `DOM.TEST` with `alice`, and the services of `mail1.dom.test`. Its KDC ends when it drops.
 pub struct Kdc {
@@ -53,7 +49,7 @@ impl Kdc {
              addprinc -randkey HTTP/mail1.dom.test\naddprinc -randkey host/mail1.dom.test\n\
              addprinc -randkey HTTP/other.dom.test\n\
              ktadd -k {0} HTTP/mail1.dom.test\nktadd -k {0} host/mail1.dom.test\n\
-             ktadd -k {0}.other HTTP/other.dom.test\n",
+             ktadd -k {0}.other HTTP/other.dom.test\nktadd -norandkey -k {0}.host host/mail1.dom.test\n",
             keytab.display()
         );
         run(command("kadmin.local").args(["-r", "DOM.TEST"]), &commands);
@@ -86,25 +82,9 @@ impl Kdc {
         run(&mut kinit, &format!("{PASSWORD}\n"));
     }
 
-    pub fn cache(&self) -> PathBuf {
-        self.path("cache")
-    }
-
     /// A file of its directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-
-    /// Our side, with this KDC.
-    pub fn security(&self, ledger: &Ledger) -> Security {
-        let realms = Realms::read(&self.folder.path().join("krb5.conf")).unwrap();
-        Security::new(ledger).with_key_distribution(Arc::new(Tcp::new(realms, Duration::from_secs(20))))
-    }
-
-    /// Our accounts with the service's keytab, or with another service's.
-    pub fn accounts(&self, keytab: &str) -> Arc<dyn Accounts> {
-        let keytab = Keytab::read(&self.folder.path().join(keytab)).unwrap();
-        Arc::new(WithKeytab(Arc::new(keytab)))
     }
 }
 
@@ -112,22 +92,6 @@ impl Drop for Kdc {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-struct WithKeytab(Arc<Keytab>);
-
-impl Accounts for WithKeytab {
-    fn names(&self) -> ServerNames {
-        Alice(PASSWORD).names()
-    }
-
-    fn nt_hash(&self, user: &str, domain: &str) -> Result<Option<NtHash>, AuthError> {
-        Alice(PASSWORD).nt_hash(user, domain)
-    }
-
-    fn keytab(&self) -> Option<Arc<Keytab>> {
-        Some(Arc::clone(&self.0))
     }
 }
 

@@ -2,6 +2,8 @@
 //! lints that helpers are test code too.)
 
 #[cfg(test)]
+mod domain;
+#[cfg(test)]
 mod kdc;
 #[cfg(test)]
 mod pair;

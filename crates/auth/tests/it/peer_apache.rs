@@ -138,7 +138,7 @@ mod peer_krb5 {
         let apache = Apache::start(&kdc);
         let ledger = Ledger::new("test");
         let with_kdc = kdc.security(&ledger);
-        for identity in [Identity::cache(kdc.cache()), Identity::password("alice", PASSWORD)] {
+        for identity in [Identity::cache(kdc.path("cache")), Identity::password("alice", PASSWORD)] {
             let outcome = apache.sign_in(&with_kdc, identity).map(|context| context.mechanism());
             assert_eq!(outcome, Ok(Mechanism::Kerberos));
         }

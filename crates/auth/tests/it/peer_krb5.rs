@@ -45,7 +45,7 @@ fn our_two_sides_from_a_password_and_from_a_cache() {
                 Identity::password("alice", PASSWORD),
                 Identity::password("alice@dom.test", PASSWORD),
                 Identity::password("dom.test\\open", PASSWORD),
-                Identity::cache(kdc.cache()),
+                Identity::cache(kdc.path("cache")),
             ] {
                 let mut client = client(&security, mechanism, identity, purpose);
                 let mut server = Server::new(&security, mechanism, accounts.clone(), BindingPolicy::Ignore);
@@ -147,7 +147,8 @@ fn a_proof_works_once_and_for_one_service() {
     let kdc = Kdc::start();
     kdc.kinit();
     let security = kdc.security(&Ledger::new("test"));
-    let mut client = client(&security, Mechanism::Kerberos, Identity::cache(kdc.cache()), Purpose::SignIn);
+    let mut client =
+        client(&security, Mechanism::Kerberos, Identity::cache(kdc.path("cache")), Purpose::SignIn);
     let token = client.step(&[]).unwrap().token.unwrap();
     let accounts = kdc.accounts("keytab");
     let server = |accounts| Server::new(&security, Mechanism::Kerberos, accounts, BindingPolicy::Ignore);
@@ -197,7 +198,7 @@ fn our_client_their_server() {
             for purpose in [Purpose::Messages, Purpose::Rpc] {
                 let options: &[&str] = if purpose == Purpose::Rpc { &["dce"] } else { &[] };
                 let mut peer = start(&kdc, library, "server", word, options);
-                let mut client = client(&security, mechanism, Identity::cache(kdc.cache()), purpose);
+                let mut client = client(&security, mechanism, Identity::cache(kdc.path("cache")), purpose);
                 let mut context = with_their_server(&mut client, &mut peer)
                     .unwrap_or_else(|failed| panic!("{library} {word} {purpose:?} {failed:?}"));
                 assert_eq!(peer.bytes("who", &[]).unwrap()[0], b"alice@DOM.TEST");
@@ -231,7 +232,7 @@ fn channel_bindings_both_ways() {
         }
         let option = format!("bindings={}", hex(ours.application_data()));
         let mut peer = start(&kdc, "gssapi", "server", "kerberos", &[&option]);
-        let identity = Identity::cache(kdc.cache());
+        let identity = Identity::cache(kdc.path("cache"));
         let bindings = Some(sent.clone());
         let mut client =
             Client::new(&security, Mechanism::Kerberos, identity, target(), bindings, Purpose::SignIn);

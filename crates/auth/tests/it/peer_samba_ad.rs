@@ -2,80 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::UnixDatagram;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use watertight_auth::kerberos::{Realms, Tcp};
 use watertight_auth::{AuthError, Client, Identity, Mechanism, Purpose, Security, SecurityContext, Target};
 use watertight_ledger::Ledger;
 
-const PASSWORD: &str = "Passw0rd!";
-const ADDRESS: &str = "127.0.0.31";
-
-/// A domain `H1` of the realm `H1.TEST`. Its controller ends when it drops.
-struct Domain {
-    _folder: TempDir,
-    child: Child,
-}
-
-impl Domain {
-    fn start() -> Self {
-        let folder = TempDir::new().unwrap();
-        let dir = folder.path().display().to_string();
-        let empty = folder.path().join("empty.conf");
-        std::fs::write(&empty, "").unwrap();
-        let provision = Command::new("samba-tool")
-            .args(["domain", "provision", "--server-role=dc", "--use-rfc2307", "--dns-backend=NONE"])
-            .args(["--realm=H1.TEST", "--domain=H1", "--host-name=dc1"])
-            .arg(format!("--adminpass={PASSWORD}"))
-            .arg(format!("--host-ip={ADDRESS}"))
-            .arg(format!("--targetdir={dir}/ad"))
-            // Otherwise it stumbles over the system's.
-            .arg(format!("--configfile={}", empty.display()))
-            .output()
-            .unwrap();
-        assert!(provision.status.success(), "{}", String::from_utf8_lossy(&provision.stderr));
-        let conf = folder.path().join("ad/etc/smb.conf");
-        let text = std::fs::read_to_string(&conf).unwrap();
-        let ours = format!(
-            "[global]\n\tserver services = ldap, kdc\n\ttls enabled = no\n\tpid directory = {dir}\n\t\
-             ncalrpc dir = {dir}/ncalrpc\n\tlog file = {dir}/log\n\tinterfaces = {ADDRESS}/8\n\t\
-             bind interfaces only = yes\n"
-        );
-        let kept = text.lines().filter(|line| !line.contains("server services"));
-        let text = kept.collect::<Vec<_>>().join("\n").replacen("[global]", &ours, 1);
-        std::fs::write(&conf, text).unwrap();
-        // It says when it is ready, as to systemd.
-        let path = folder.path().join("notify");
-        let notify = UnixDatagram::bind(&path).unwrap();
-        notify.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-        let child = Command::new("samba")
-            .args(["-F", "--no-process-group", "-M", "single", "-s"])
-            .arg(&conf)
-            .env("NOTIFY_SOCKET", &path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let domain = Self { _folder: folder, child };
-        let mut message = [0; 1024];
-        while !String::from_utf8_lossy(&message).contains("READY=1") {
-            let len = notify.recv(&mut message).unwrap();
-            message[len..].fill(0);
-        }
-        domain
-    }
-}
-
-impl Drop for Domain {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::domain::{Domain, PASSWORD, address};
 
 fn tagged(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let contents = parts.concat();
@@ -173,7 +107,7 @@ fn sign_in(
     mechanism: Mechanism,
     identity: Identity,
 ) -> Result<(Ldap, Box<dyn SecurityContext>), String> {
-    let mut ldap = Ldap(TcpStream::connect((ADDRESS, 389)).unwrap());
+    let mut ldap = Ldap(TcpStream::connect((address(), 389)).unwrap());
     let target = Target::new("host", "dc1.h1.test");
     let mut client = Client::new(security, mechanism, identity, target, None, Purpose::Messages);
     let ours = |error: AuthError| format!("ours: {error}");
@@ -198,9 +132,8 @@ fn security(realms: &str) -> Security {
 
 #[test]
 fn our_client_their_server() {
-    let _domain = Domain::start();
-    let realms =
-        format!("[libdefaults]\ndefault_realm = H1.TEST\n[realms]\nH1.TEST = {{\nkdc = {ADDRESS}\n}}\n");
+    let domain = Domain::start();
+    let realms = std::fs::read_to_string(domain.path("krb5.conf")).unwrap();
     // Without a KDC, NTLM is what is left.
     for (security, mechanism) in [(security(&realms), Mechanism::Kerberos), (security(""), Mechanism::Ntlm)] {
         for user in ["H1\\Administrator", "h1.test\\administrator", "Administrator@H1.TEST", "Administrator"]

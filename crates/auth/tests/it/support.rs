@@ -1,14 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use watertight_auth::kerberos::{Realms, Tcp};
+use watertight_auth::kerberos::{Keytab, Realms, Tcp};
 use watertight_auth::{Accounts, AuthError, Client, NtHash, Security, SecurityContext, Server, ServerNames};
 use watertight_ledger::Ledger;
+
+use crate::kdc::Kdc;
 
 /// One account: `alice`, in `DOM` or without a domain, with this password.
 pub struct Alice(pub &'static str);
 
-pub const PASSWORD: &str = "Pässw0rd!";
+pub use crate::kdc::PASSWORD;
 
 impl Accounts for Alice {
     fn names(&self) -> ServerNames {
@@ -59,4 +61,34 @@ pub fn security(ledger: &Ledger) -> Security {
 
 pub fn alice() -> Arc<dyn Accounts> {
     Arc::new(Alice(PASSWORD))
+}
+
+impl Kdc {
+    /// Our side, with this KDC.
+    pub fn security(&self, ledger: &Ledger) -> Security {
+        let realms = Realms::read(&self.path("krb5.conf")).unwrap();
+        Security::new(ledger).with_key_distribution(Arc::new(Tcp::new(realms, Duration::from_secs(20))))
+    }
+
+    /// Our accounts with the service's keytab, or with another service's.
+    pub fn accounts(&self, keytab: &str) -> Arc<dyn Accounts> {
+        let keytab = Keytab::read(&self.path(keytab)).unwrap();
+        Arc::new(WithKeytab(Arc::new(keytab)))
+    }
+}
+
+struct WithKeytab(Arc<Keytab>);
+
+impl Accounts for WithKeytab {
+    fn names(&self) -> ServerNames {
+        Alice(PASSWORD).names()
+    }
+
+    fn nt_hash(&self, user: &str, domain: &str) -> Result<Option<NtHash>, AuthError> {
+        Alice(PASSWORD).nt_hash(user, domain)
+    }
+
+    fn keytab(&self) -> Option<Arc<Keytab>> {
+        Some(Arc::clone(&self.0))
+    }
 }

@@ -15,6 +15,8 @@ mod notify;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod sign_in;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod waiting;

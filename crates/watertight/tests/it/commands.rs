@@ -15,6 +15,8 @@ fn help_has_examples_and_usage_errors_are_2() {
         "import",
         "sync",
         "user add",
+        "user passwd",
+        "user token",
         "store check",
         "store backup",
         "soak",

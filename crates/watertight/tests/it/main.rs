@@ -8,12 +8,20 @@ mod accounts;
 mod bed;
 #[cfg(test)]
 mod commands;
+/// Samba's AD DC.
+#[cfg(test)]
+#[path = "../../../auth/tests/it/domain.rs"]
+mod domain;
 #[cfg(test)]
 mod exporter;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod inspect;
+/// MIT's KDC.
+#[cfg(test)]
+#[path = "../../../auth/tests/it/kdc.rs"]
+mod kdc;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
@@ -24,6 +32,8 @@ mod objects;
 mod peer_python;
 #[cfg(test)]
 mod peer_python_module;
+#[cfg(test)]
+mod sign_in;
 #[cfg(test)]
 mod soak;
 #[cfg(test)]
