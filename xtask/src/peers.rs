@@ -65,6 +65,14 @@ pub const TEST: &[Peer] = &[
         pip: &["impacket==0.13.1"],
     },
     Peer {
+        name: "systemd-analyze",
+        tests: &["peer_systemd"],
+        probe: ("systemd-analyze", "--version"),
+        apt: &["systemd"],
+        modules: &[],
+        pip: &[],
+    },
+    Peer {
         name: "curl",
         tests: &["peer_curl"],
         probe: ("curl", "--version"),

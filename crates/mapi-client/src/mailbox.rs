@@ -28,13 +28,30 @@ pub struct Mailbox {
     failures: u32,
     /// Sessions that were made so far.
     sessions: u64,
+    /// No more tries than this in a row.
+    tries: u32,
 }
 
 impl Mailbox {
     /// Opens nothing yet.
     #[must_use]
     pub fn new(connector: Connector, dn: impl Into<String>) -> Self {
-        Self { connector, dn: dn.into(), open: None, reached: false, failures: 0, sessions: 0 }
+        Self {
+            connector,
+            dn: dn.into(),
+            open: None,
+            reached: false,
+            failures: 0,
+            sessions: 0,
+            tries: u32::MAX,
+        }
+    }
+
+    /// The same with fewer tries: for callers that come again later by themselves.
+    #[must_use]
+    pub const fn with_tries(mut self, tries: u32) -> Self {
+        self.tries = tries;
+        self
     }
 
     /// The logon, made if there is none.
@@ -90,6 +107,9 @@ impl Mailbox {
             return Err(error);
         }
         self.failures = self.failures.saturating_add(1);
+        if self.failures >= self.tries {
+            return Err(error);
+        }
         let Some(wait) = self.connector.settings.options.backoff.wait(self.failures, None) else {
             return Err(error);
         };

@@ -112,6 +112,9 @@ pub struct Surroundings<'a> {
 /// Failures in a row after which the way to the mailbox is asked for again, each time.
 const ASTRAY: u32 = 4;
 
+/// A session that breaks in the middle of a run is made again once; what comes after that is the back-off.
+const TRIES: u32 = 2;
+
 /// A server that says that there is something, and then has nothing, is asked no more often.
 const NOTHING: Duration = Duration::from_secs(1);
 
@@ -269,8 +272,11 @@ async fn once(
         Some(way) => way.clone(),
         None => way.insert(home.synchronizer().await?).clone(),
     };
-    let open =
-        open.get_or_insert_with(|| Open { mailbox: synchronizer.mailbox(), listening: None, session: 0 });
+    let open = open.get_or_insert_with(|| Open {
+        mailbox: synchronizer.mailbox().with_tries(TRIES),
+        listening: None,
+        session: 0,
+    });
     open.mailbox.logon().await?;
     let scope = if open.session == open.mailbox.sessions() {
         scope

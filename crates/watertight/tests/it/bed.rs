@@ -1,6 +1,6 @@
 //! Our server in this process, on a store of the test's choice, and the way to it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -11,16 +11,15 @@ use watertight_mapi::store::{
     ItemKind, Mailbox, MessageContent, MessageHead, NewAccount, SaveMessage, SpecialFolder, Store,
 };
 use watertight_mapi_client::{Backoff, Connector, Credentials, Endpoint, Options};
-use watertight_mapi_server::{Server, ServerConfig, hash_password};
+use watertight_mapi_server::{Server, ServerConfig};
 use watertight_store::MemoryStore;
 use watertight_wire::FileTime;
 
-const PASSWORD: &str = "in-process";
+pub const PASSWORD: &str = "in-process";
 
-fn hash() -> String {
-    static HASH: OnceLock<String> = OnceLock::new();
-    HASH.get_or_init(|| hash_password(PASSWORD).unwrap()).clone()
-}
+/// Of the password, by the cheapest Argon2id that there is: tests start servers by the thousand.
+const HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$OLJBcNB/rIQjtTb10oFq7JkvaJu06+uRObgyF/r4O8c";
 
 /// A server with the account anna, and a connector of hers.
 pub struct Bed {
@@ -47,7 +46,7 @@ impl Bed {
             name: "anna".into(),
             display_name: "Anna".into(),
             smtp_address: "anna@example.org".into(),
-            password_hash: hash(),
+            password_hash: HASH.into(),
         };
         let account = store.create_account(account).await.unwrap();
         let mailbox = store.mailbox(account.mailbox_guid).await.unwrap();

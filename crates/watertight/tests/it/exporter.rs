@@ -727,7 +727,7 @@ async fn ten_thousand_exporters_leave_nothing() {
 }
 
 /// The bytes that are allocated now, less those that threads have freed and keep at hand.
-fn allocated() -> u64 {
+pub fn allocated() -> u64 {
     tikv_jemalloc_ctl::epoch::advance().unwrap();
     let allocated = tikv_jemalloc_ctl::stats::allocated::read().unwrap();
     let kept: usize = b"stats.arenas.4096.tcache_bytes\0"[..].name().read().unwrap();

@@ -38,6 +38,8 @@ mod sign_in;
 mod soak;
 #[cfg(test)]
 mod volume;
+#[cfg(test)]
+mod watch;
 
 /// As the program has it: tests of what is allocated ask it.
 #[cfg(test)]

@@ -1,0 +1,4 @@
+//! `watertight sync --watch`.
+
+mod live;
+mod units;

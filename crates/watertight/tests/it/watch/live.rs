@@ -1,0 +1,198 @@
+//! The program, with a server that comes and goes.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+use watertight_ledger::Ledger;
+use watertight_mapi_client::{Connector, Credentials, Endpoint, NewMessage, NoLarge, Options};
+
+use crate::bed::mail;
+use crate::harness::{House, PASSWORD, count, ended, maildir, pid, small_maildir};
+
+/// Longer than anything takes here.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A program that watches.
+struct Watching {
+    child: Child,
+    events: Receiver<Value>,
+}
+
+impl Watching {
+    fn start(house: &House, server: &str, into: &Path, more: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = house.sync(server, into);
+        command.arg("--watch").args(more).envs(env.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (send, events) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = send.send(serde_json::from_str(&line).unwrap());
+            }
+        });
+        Self { child, events }
+    }
+
+    /// Waits for an event.
+    fn event(&self, name: &str) -> Value {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).unwrap_or_else(|e| panic!("no {name}: {e}"));
+            if event["event"] == name {
+                assert_eq!(event["version"], 1);
+                return event;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(pid(&self.child), signal).unwrap();
+    }
+
+    /// SIGTERM: it ends well.
+    fn stop(mut self) {
+        self.signal(Signal::TERM);
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Puts a message into the Inbox.
+fn post(house: &House, url: &str, subject: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let credentials = Credentials::new("anna", PASSWORD).unwrap();
+        let endpoint = Endpoint::parse(url).unwrap();
+        let connector =
+            Connector::new(endpoint, &credentials, Options::default(), &Ledger::new("poster")).unwrap();
+        let session = connector.connect(&house.dn).await.unwrap();
+        let logon = session.logon(&house.dn).await.unwrap();
+        let message = NewMessage { content: mail(subject), ..NewMessage::default() };
+        logon.inbox().await.unwrap().add_message(&message, &NoLarge).await.unwrap();
+        drop(logon);
+        session.disconnect().await.unwrap();
+        connector.idle().await;
+    });
+}
+
+/// Waits until there are so many messages.
+fn wait_for(into: &Path, messages: usize) {
+    let deadline = Instant::now() + LIMIT;
+    while count(into) != messages {
+        assert!(Instant::now() < deadline, "{} of {messages}", count(into));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn wait_for_file(path: &Path) -> String {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match std::fs::read_to_string(path) {
+            Ok(text) if text.ends_with('\n') => return text,
+            _ => assert!(Instant::now() < deadline, "no {}", path.display()),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn changes_come_by_themselves_and_hooks_and_systemd_are_told() {
+    let house = House::new();
+    small_maildir(&house.path("source"), 10);
+    ended(&mut house.import(&[house.path("source")])).good();
+    let server = house.serve(&[]);
+    let socket = house.path("notify");
+    let systemd = UnixDatagram::bind(&socket).unwrap();
+    systemd.set_read_timeout(Some(LIMIT)).unwrap();
+    let (into, hook) = (house.path("mail"), house.path("hook"));
+    let command = format!("cat > {0}.tmp && mv {0}.tmp {0}", hook.display());
+    let watching = Watching::start(
+        &house,
+        &server.url,
+        &into,
+        &["--on-new", &command, "--on-change", "exit 3"],
+        &[("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "800000")],
+    );
+    let first = watching.event("synced");
+    assert_eq!(
+        (&first["added"], &first["everything"], &first["account"]),
+        (&10.into(), &true.into(), &"anna".into())
+    );
+    assert_eq!(count(&into), 10);
+    let told: Value = serde_json::from_str(&wait_for_file(&hook)).unwrap();
+    assert_eq!((&told["event"], &told["added"]), (&"new".into(), &10.into()));
+    assert!(Path::new(told["messages"][0]["file"].as_str().unwrap()).is_file());
+    std::fs::remove_file(&hook).unwrap();
+    // Until it is told of the change, or asked to look.
+    post(&house, &server.url, "by itself");
+    if first["listening"] == false {
+        watching.signal(Signal::HUP);
+    }
+    wait_for(&into, 11);
+    let told: Value = serde_json::from_str(&wait_for_file(&hook)).unwrap();
+    assert_eq!((&told["added"], &told["folders"]), (&1.into(), &serde_json::json!(["INBOX"])));
+    // What systemd hears.
+    let mut heard = BTreeMap::new();
+    while !["READY=1", "WATCHDOG=1"].iter().all(|k| heard.contains_key(*k)) {
+        hear(&systemd, &mut heard);
+    }
+    watching.signal(Signal::USR1);
+    watching.stop();
+    while !heard.contains_key("STOPPING=1") {
+        hear(&systemd, &mut heard);
+    }
+    assert!(heard.keys().any(|k| k.starts_with("STATUS=anna: ")), "{heard:?}");
+    server.stop();
+}
+
+fn hear(systemd: &UnixDatagram, heard: &mut BTreeMap<String, u32>) {
+    let mut bytes = [0; 4096];
+    let n = systemd.recv(&mut bytes).unwrap();
+    for line in String::from_utf8_lossy(&bytes[..n]).lines() {
+        *heard.entry(line.to_owned()).or_default() += 1;
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_is_followed() {
+    let house = House::new();
+    small_maildir(&house.path("source"), 20);
+    ended(&mut house.import(&[house.path("source")])).good();
+    let mut server = house.serve(&[]);
+    let (_, port) = server.address();
+    let into = house.path("mail");
+    let failed = house.path("failed");
+    let command = format!("echo \"$WATERTIGHT_ERROR\" > {}", failed.display());
+    let watching = Watching::start(&house, &server.url, &into, &["--on-error", &command], &[]);
+    watching.event("synced");
+    for round in 0..3 {
+        server.kill();
+        // Where the server does not tell that it goes, it is asked.
+        watching.signal(Signal::HUP);
+        let event = watching.event("failed");
+        assert!(event["again_in"].as_f64().unwrap() <= 8.0, "{event}");
+        server = house.serve_at(&port);
+        post(&house, &server.url, &format!("round {round}"));
+        wait_for(&into, 21 + round);
+    }
+    assert!(!wait_for_file(&failed).contains(PASSWORD));
+    watching.stop();
+    let fresh = house.path("fresh");
+    ended(&mut house.sync(&server.url, &fresh)).good();
+    assert_eq!(maildir(&into), maildir(&fresh));
+    server.stop();
+}
