@@ -105,7 +105,7 @@ pub use object::stream::{OpenMode, SeekFrom, Stream};
 pub use object::table::{Bookmark, FindFrom, Origin, Position, Sort, Table, View};
 pub use object::write::{Added, LargeSource, NewMessage, NoLarge};
 pub use options::{Backoff, Options};
-pub use profile::{Profile, ProfileSet, Profiles, Secret, ShellCommand};
+pub use profile::{Keyring, Profile, ProfileSet, Profiles, Secret, ShellCommand};
 #[doc(hidden)]
 pub use retry_after::parse as retry_after;
 pub use session::{Replies, Session, SessionInfo};

@@ -13,7 +13,9 @@
 //! ```
 
 mod file;
+mod keyring;
 mod secret;
+mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +23,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use watertight_mapi::MapiCode;
+use zeroize::Zeroizing;
 
+use crate::endpoint::Endpoint;
 use crate::mapi::error::MapiError;
 use file::Stamp;
+pub use keyring::Keyring;
 
 /// The longest name of a profile, as MAPILogonEx has it.
 const LONGEST_NAME: usize = 64;
@@ -120,6 +125,36 @@ impl Profile {
     pub fn login_name(&self) -> Option<&str> {
         self.user.as_deref().or(self.address.as_deref())
     }
+
+    /// The name under which the password is in the keyring: the address, else the user at the server's host.
+    #[must_use]
+    pub fn keyring_account(&self) -> Option<String> {
+        if let Some(address) = &self.address {
+            return Some(address.clone());
+        }
+        let (user, server) = (self.user.as_deref()?, self.server.as_deref()?);
+        Some(format!("{user}@{}", Endpoint::parse(server).ok()?.host()))
+    }
+
+    /// The password or the token, from where it is; `None` where that is not said.
+    ///
+    /// # Errors
+    /// MAPI_E_NOT_FOUND when there is none, MAPI_E_NO_ACCESS when others can read or write the file,
+    /// MAPI_E_UNCONFIGURED when there is nothing in it or when the command fails, and what the keyring says
+    /// ([`Keyring::password`]).
+    pub async fn password(&self) -> Result<Option<Zeroizing<String>>, MapiError> {
+        match &self.secret {
+            None => Ok(None),
+            Some(Secret::Keyring) => {
+                let account = self.keyring_account().ok_or_else(|| {
+                    let text = "the keyring is asked by address, and the profile has none";
+                    MapiError::new(MapiCode::UnconfiguredLogon, text, "write address = \"…\" into it")
+                })?;
+                Keyring::password(&account).await.map(Some)
+            }
+            Some(secret) => secret.read().await.map(Some),
+        }
+    }
 }
 
 impl ShellCommand {
@@ -214,6 +249,20 @@ impl Profiles {
             *read = Some((stamp, Arc::clone(&set)));
         }
         Ok(set)
+    }
+
+    /// Writes a profile into the file, in place of one of that name; the first one becomes the default. Everything else
+    /// in the file, comments too, stays as it is. The file is whole at every moment, and nobody else may read it.
+    ///
+    /// # Errors
+    /// As [`Profiles::read`]; MAPI_E_NO_SUPPORT when there is no file.
+    pub fn save(&self, name: &str, profile: &Profile) -> Result<(), MapiError> {
+        match &*self.0 {
+            Source::File { path, .. } => write::save(path, name, profile),
+            Source::Given(_) => {
+                Err(MapiError::new(MapiCode::NotSupported, "these profiles are in no file", "name a file"))
+            }
+        }
     }
 
     /// The file, where there is one.

@@ -167,16 +167,14 @@ impl Request<'_> {
         }
         let sign_in = sign_in_of(profile)?;
         let known_as = match &profile.secret {
-            Some(secret @ Secret::File(_)) => {
-                return Ok(Password { text: secret.read().await?, known_as: None, typed: false });
-            }
             Some(Secret::Command(command)) => format!("command {}", command.as_str()),
             // It runs when a token is needed.
             Some(Secret::TokenCommand(_)) => {
                 return Ok(Password { text: Zeroizing::default(), known_as: None, typed: false });
             }
-            Some(secret @ Secret::Keyring) => {
-                return Ok(Password { text: secret.read().await?, known_as: None, typed: false });
+            Some(_) => {
+                let text = profile.password().await?.unwrap_or_default();
+                return Ok(Password { text, known_as: None, typed: false });
             }
             // With a ticket of Kerberos, nobody has to type anything.
             None if sign_in == Some(SignIn::Negotiate) && Credentials::has_ticket() => {
@@ -187,8 +185,7 @@ impl Request<'_> {
         if let Some(text) = self.mapi.known_secret(&known_as) {
             return Ok(Password { text, known_as: Some(known_as), typed: false });
         }
-        if let Some(secret) = &profile.secret {
-            let text = secret.read().await?;
+        if let Some(text) = profile.password().await? {
             self.mapi.keep_secret(known_as.clone(), &text);
             return Ok(Password { text, known_as: Some(known_as), typed: false });
         }

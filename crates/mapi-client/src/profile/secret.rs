@@ -15,19 +15,17 @@ use crate::mapi::error::MapiError;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Secret {
-    /// The password.
-    ///
-    /// # Errors
-    /// MAPI_E_NOT_FOUND when there is no such file, MAPI_E_NO_ACCESS when others can read or write it,
-    /// MAPI_E_UNCONFIGURED when there is nothing in it or when the command fails.
-    pub async fn read(&self) -> Result<Zeroizing<String>, MapiError> {
+    /// What a file has or a command prints.
+    pub(super) async fn read(&self) -> Result<Zeroizing<String>, MapiError> {
         match self {
             Self::File(path) => from_file(path),
-            Self::Command(command) => from_command(command.as_str(), PATIENCE).await,
-            Self::Keyring | Self::TokenCommand(_) => Err(MapiError::new(
-                MapiCode::NotSupported,
-                "a profile with a keyring or a token command opens no session of this kind yet",
-                "use password_file or password_command",
+            Self::Command(command) => from_command(command.as_str(), "password", PATIENCE).await,
+            Self::TokenCommand(command) => from_command(command.as_str(), "token", PATIENCE).await,
+            // The profile knows whose password it is.
+            Self::Keyring => Err(MapiError::new(
+                MapiCode::UnconfiguredLogon,
+                "the keyring is asked by address",
+                "write address = \"…\" into the profile",
             )),
         }
     }
@@ -44,10 +42,12 @@ fn from_file(path: &Path) -> Result<Zeroizing<String>, MapiError> {
     })
 }
 
-async fn from_command(command: &str, patience: Duration) -> Result<Zeroizing<String>, MapiError> {
+async fn from_command(command: &str, what: &str, patience: Duration) -> Result<Zeroizing<String>, MapiError> {
     let failed = |why: String| {
-        let text = format!("the command that prints the password {why}");
-        MapiError::new(MapiCode::UnconfiguredLogon, text, "check password_command of the profile")
+        let text = format!("the command that prints the {what} {why}");
+        let next =
+            format!("run it by hand to see why; it is the {what}_command of the profile or the command line");
+        MapiError::new(MapiCode::UnconfiguredLogon, text, next)
     };
     let running = Command::new("/bin/sh")
         .args(["-c", command])
@@ -92,7 +92,7 @@ mod tests {
             assert_eq!(error.code(), MapiCode::UnconfiguredLogon);
             assert!(error.to_string().contains(why), "{error}");
         }
-        let endless = from_command("sleep 100", Duration::from_millis(1)).await.unwrap_err();
+        let endless = from_command("sleep 100", "password", Duration::from_millis(1)).await.unwrap_err();
         assert!(endless.to_string().contains("did not end"), "{endless}");
 
         let dir = tempfile::tempdir().unwrap();

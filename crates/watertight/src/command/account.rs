@@ -157,7 +157,10 @@ impl Account {
             return secret::from_file(file);
         }
         match &self.profile.secret {
-            Some(secret) => on_runtime(1, async { secret.read().await.map_err(no_password) }),
+            Some(_) => {
+                let read = async { self.profile.password().await.map_err(no_password) };
+                on_runtime(1, read).map(Option::unwrap_or_default)
+            }
             None => {
                 let prompt = match &self.name {
                     Some(name) => format!("Password of {user} ({name}): "),
