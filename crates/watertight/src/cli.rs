@@ -60,6 +60,8 @@ pub enum LogFormat {
 pub enum Command {
     /// Show the main job, end to end, with nothing installed and no network.
     Demo(Demo),
+    /// Find the mailbox of a mail address, sign in, and write the account into the configuration.
+    Login(Login),
     /// Keep a mailbox in step with a Maildir. The server wins.
     Sync(Sync),
     /// Serve the mailboxes of a data directory over MAPI/HTTP.
@@ -359,6 +361,59 @@ pub struct Access {
 const ACCESS: &str = "The account";
 
 const WATCH: &str = "In step for ever";
+
+/// `watertight login`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes ~/.config/watertight/config.toml (--config: another), which only you can read; comments and \
+everything else in it stay. docs/config.md says what can stand there: folders, modes, hooks.
+
+The password comes from --password-file, --password-command, the variable WATERTIGHT_PASSWORD or a \
+prompt, and a typed one is kept where you say: in the keyring (--keyring), in a file that only you \
+can read (--keep file), or nowhere. It is never an argument, and never in the configuration.
+
+Examples:
+  watertight login anna@example.org
+  watertight login anna@example.org --name work --keyring
+  watertight login anna@example.org --password-command 'pass mail'
+  watertight login anna@example.org --server https://mail.example.org")]
+pub struct Login {
+    /// The mail address.
+    #[arg(value_name = "ADDRESS")]
+    pub address: String,
+    /// The account's name, for `sync NAME` [default: what stands before the @].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where the mail will go [default: ~/Mail/NAME].
+    #[arg(long, value_name = "DIR")]
+    pub maildir: Option<PathBuf>,
+    /// Replace an account of that name without asking.
+    #[arg(long)]
+    pub replace: bool,
+    /// Where a typed password is kept.
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub keep: Option<Keep>,
+    /// Send the password also to a server of another domain that Autodiscover leads to, without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// The configuration [default: ~/.config/watertight/config.toml].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The account and the way to it.
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// Where a typed password is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// In the keyring of your session.
+    Keyring,
+    /// In a file beside the configuration that only you can read.
+    File,
+    /// Nowhere: it is asked for each time.
+    Nowhere,
+}
 
 /// `watertight sync`
 #[derive(Debug, Args)]

@@ -1,8 +1,10 @@
 //! What the commands do: compose the libraries, print results.
 
 pub mod account;
+pub mod cure;
 pub mod demo;
 pub mod import;
+pub mod login;
 pub mod serve;
 pub mod soak;
 pub mod store;

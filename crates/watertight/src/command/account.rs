@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{
-    Connector, Credentials, Endpoint, MapiError, Options, Profile, ProfileSet, Profiles, Secret, ShellCommand,
+    Connector, Credentials, Endpoint, Error, MapiError, Options, Profile, ProfileSet, Profiles, Secret,
+    ShellCommand,
 };
 use zeroize::Zeroizing;
 
-use super::{on_runtime, sync};
+use super::{cure, on_runtime, sync};
 use crate::cli::Access;
 use crate::exit::{Exit, Failure};
 use crate::secret;
@@ -66,6 +67,11 @@ impl Account {
         Ok(Self::new(Some(name.to_owned()), profile.clone()))
     }
 
+    /// An account that is not in the configuration yet.
+    pub fn of_profile(name: &str, profile: Profile) -> Self {
+        Self::new(Some(name.to_owned()), profile)
+    }
+
     fn new(name: Option<String>, profile: Profile) -> Self {
         Self { name, profile, password_file: None, variable: true }
     }
@@ -105,6 +111,17 @@ impl Account {
     pub fn among_others(mut self) -> Self {
         self.variable = false;
         self
+    }
+
+    /// Says where its password is.
+    pub fn set_secret(&mut self, secret: Secret) {
+        self.password_file = None;
+        self.profile.secret = Some(secret);
+    }
+
+    /// Whether the command line names a file with the password.
+    pub fn reads_a_file(&self) -> bool {
+        self.password_file.is_some()
     }
 
     /// What it is called in messages.
@@ -177,12 +194,29 @@ impl Account {
 
     /// A connector; nothing is asked of the server yet.
     pub fn connector(&self, credentials: &Credentials, ledger: &Ledger) -> Result<Connector> {
+        // What is wrong with the server's URL is said first.
+        self.endpoint()?;
+        self.connect(credentials, ledger).map_err(|error| self.failed(&error))
+    }
+
+    /// The same, for one whose server and user are known.
+    pub fn connect(&self, credentials: &Credentials, ledger: &Ledger) -> Result<Connector, Error> {
+        let server = self.profile.server.as_deref().unwrap_or_default();
+        let endpoint = Endpoint::of_mailbox(server, credentials.user())?;
         let options = Options { tls_ca: self.profile.tls_ca.clone(), ..Options::default() };
-        Connector::new(self.endpoint()?, credentials, options, ledger).map_err(sync::client)
+        Connector::new(endpoint, credentials, options, ledger)
+    }
+
+    /// An error of the client, with its exit status and what to do about it.
+    pub fn failed(&self, error: &Error) -> anyhow::Error {
+        anyhow!(cure::of(error, self))
     }
 
     /// The user's DN: as it is known, or as Autodiscover says it.
     pub async fn dn(&self, connector: &Connector) -> Result<String> {
-        sync::user_dn(connector, self.user()?, self.profile.user_dn.as_deref()).await
+        if let Some(dn) = &self.profile.user_dn {
+            return Ok(dn.clone());
+        }
+        sync::found_dn(connector, self.user()?).await.map_err(|error| self.failed(&error))
     }
 }

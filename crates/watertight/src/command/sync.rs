@@ -13,13 +13,13 @@ use indicatif::HumanBytes;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use watertight_ledger::Ledger;
-use watertight_mapi_client::{Connector, Credentials, Endpoint, ErrorClass, Traffic};
+use watertight_mapi_client::{Connector, Credentials, Endpoint, Error, ErrorClass, Traffic};
 use watertight_sync::watch::Failure as Failing;
 use watertight_sync::{Config, Mode, Report, Since, SyncError, Synchronizer};
 use zeroize::Zeroizing;
 
 use super::account::{Account, profiles, wrong};
-use super::on_runtime;
+use super::{cure, on_runtime};
 use crate::cli::{Common, Sync};
 use crate::exit::{Exit, Failure};
 use crate::out::say;
@@ -196,7 +196,7 @@ impl Job {
         let report = Synchronizer::new(connector.clone(), dn, config)
             .run()
             .await
-            .map_err(|e| failed(e, &self.maildir))?;
+            .map_err(|e| failed_for(e, &self.maildir, &self.account))?;
         Ok((report, discovery))
     }
 }
@@ -243,27 +243,32 @@ pub(super) fn failed(error: SyncError, maildir: &Path) -> anyhow::Error {
     }
 }
 
+/// The same, for whoever has this account.
+fn failed_for(error: SyncError, maildir: &Path, account: &Account) -> anyhow::Error {
+    match error {
+        SyncError::Server(error) => account.failed(&error),
+        error => failed(error, maildir),
+    }
+}
+
 /// The user's DN: as given, or as Autodiscover says it.
 pub(super) async fn user_dn(connector: &Connector, user: &str, dn: Option<&str>) -> Result<String> {
-    if let Some(dn) = dn {
-        return Ok(dn.to_owned());
+    match dn {
+        Some(dn) => Ok(dn.to_owned()),
+        None => found_dn(connector, user).await.map_err(client),
     }
-    let host = connector.endpoint().host();
-    let address = if user.contains('@') { user.to_owned() } else { format!("{user}@{host}") };
-    discover(connector, user, &address).await
 }
 
 /// The user's DN, as Autodiscover on the server says it: for the login name, or for the address made of it.
-async fn discover(connector: &Connector, user: &str, address: &str) -> Result<String> {
+pub(super) async fn found_dn(connector: &Connector, user: &str) -> Result<String, Error> {
+    let host = connector.endpoint().host();
+    let address = if user.contains('@') { user.to_owned() } else { format!("{user}@{host}") };
     match connector.discover(user).await {
         Ok(found) => Ok(found.legacy_dn),
         Err(error) if error.class() == ErrorClass::SignIn && user != address => {
-            match connector.discover(address).await {
-                Ok(found) => Ok(found.legacy_dn),
-                Err(_) => Err(client(error)),
-            }
+            connector.discover(&address).await.map(|found| found.legacy_dn).map_err(|_| error)
         }
-        Err(error) => Err(client(error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -278,14 +283,8 @@ pub async fn once(connector: &Connector, dn: &str, maildir: &Path, ledger: &Ledg
 
 /// An error of the client with its exit status.
 pub(super) fn client(error: watertight_mapi_client::Error) -> anyhow::Error {
-    let exit = match error.class() {
-        ErrorClass::SignIn => Exit::SignIn,
-        ErrorClass::Reach | ErrorClass::SessionLost => Exit::Reach,
-        ErrorClass::Setup => Exit::Usage,
-        _ => Exit::Failed,
-    };
     // Its text says what to do.
-    anyhow!(Failure { exit, what: error.to_string(), cure: None })
+    anyhow!(Failure { exit: cure::exit(&error), what: error.to_string(), cure: None })
 }
 
 fn print(report: &Report, folders: Vec<String>, args: &Sync, common: &Common) -> Result<()> {

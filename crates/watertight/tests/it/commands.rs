@@ -13,6 +13,7 @@ fn help_has_examples_and_usage_errors_are_2() {
         "demo",
         "serve",
         "import",
+        "login",
         "sync",
         "user add",
         "user passwd",
@@ -325,7 +326,7 @@ fn a_dry_run_lists_exactly_what_is_done_then() {
 }
 
 /// A server that answers every connection with the same bytes; its URL.
-fn answering(answer: &'static [u8]) -> String {
+pub fn answering(answer: impl AsRef<[u8]> + Send + 'static) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/mapi/emsmdb/", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -333,7 +334,7 @@ fn answering(answer: &'static [u8]) -> String {
             let mut stream = stream.unwrap();
             let mut request = [0; 4096];
             let _ = std::io::Read::read(&mut stream, &mut request);
-            let _ = std::io::Write::write_all(&mut stream, answer);
+            let _ = std::io::Write::write_all(&mut stream, answer.as_ref());
         }
     });
     url
