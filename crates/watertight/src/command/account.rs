@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{
-    Connector, Credentials, Endpoint, Error, MapiError, Options, Profile, ProfileSet, Profiles, Secret,
-    ShellCommand,
+    ConfirmHop, Connector, Credentials, Discovered, Discovery, DiscoveryError, Endpoint, Error, MapiError,
+    Options, Profile, ProfileSet, Profiles, Secret, ShellCommand,
 };
 use zeroize::Zeroizing;
 
@@ -144,13 +144,53 @@ impl Account {
         })
     }
 
-    /// Where the server is.
-    pub fn endpoint(&self) -> Result<Endpoint> {
-        let Some(server) = &self.profile.server else {
-            let what = format!("where the server of {} is was not said", self.label());
-            return Err(anyhow!(Failure::new(Exit::Usage, what, "give --server https://HOST")));
-        };
-        sync::endpoint(server, self.user()?)
+    /// Says what is wrong with it before anybody is asked for a password.
+    pub fn check(&self) -> Result<()> {
+        let user = self.user()?;
+        match (&self.profile.server, &self.profile.address) {
+            (Some(server), _) => sync::endpoint(server, user).map(|_| ()),
+            (None, Some(_)) => Ok(()),
+            (None, None) => {
+                let what = format!("where the server of {} is was not said", self.label());
+                Err(anyhow!(Failure::new(Exit::Usage, what, "give --server https://HOST")))
+            }
+        }
+    }
+
+    /// The same account, with the server that Autodiscover finds for its address where none is known.
+    pub async fn located(&self, credentials: &Credentials, ledger: &Ledger) -> Result<Self> {
+        let mut account = self.clone();
+        if let (None, Some(address)) = (&self.profile.server, &self.profile.address) {
+            // Nobody is there to confirm a server of another domain: `login` asks, and writes down where it is.
+            let found = self.discover(address, credentials, ConfirmHop::never(), ledger).await;
+            let found = found.map_err(|error| self.failed(&error))?;
+            account.profile.server = found.mail_store;
+            account.profile.user_dn.get_or_insert(found.legacy_dn);
+        }
+        Ok(account)
+    }
+
+    /// What Autodiscover says about an address.
+    pub async fn discover(
+        &self,
+        address: &str,
+        credentials: &Credentials,
+        confirm: ConfirmHop,
+        ledger: &Ledger,
+    ) -> Result<Discovered, Error> {
+        let mut found =
+            Discovery::new(credentials, &self.options(), ledger).confirm(confirm).run(address).await?;
+        found.mail_store = found.mail_store_urls.best().map(str::to_owned).or(found.mail_store);
+        if found.mail_store.is_none() {
+            let host = address.rsplit_once('@').map_or(address, |(_, domain)| domain).to_owned();
+            let why = "no server that speaks MAPI over HTTP is named".to_owned();
+            return Err(DiscoveryError::Unusable { host, why }.into());
+        }
+        Ok(found)
+    }
+
+    fn options(&self) -> Options {
+        Options { tls_ca: self.profile.tls_ca.clone(), ..Options::default() }
     }
 
     /// The user with a password, from where the command line or the profile says that it is; else from the variable
@@ -194,8 +234,6 @@ impl Account {
 
     /// A connector; nothing is asked of the server yet.
     pub fn connector(&self, credentials: &Credentials, ledger: &Ledger) -> Result<Connector> {
-        // What is wrong with the server's URL is said first.
-        self.endpoint()?;
         self.connect(credentials, ledger).map_err(|error| self.failed(&error))
     }
 
@@ -203,8 +241,7 @@ impl Account {
     pub fn connect(&self, credentials: &Credentials, ledger: &Ledger) -> Result<Connector, Error> {
         let server = self.profile.server.as_deref().unwrap_or_default();
         let endpoint = Endpoint::of_mailbox(server, credentials.user())?;
-        let options = Options { tls_ca: self.profile.tls_ca.clone(), ..Options::default() };
-        Connector::new(endpoint, credentials, options, ledger)
+        Connector::new(endpoint, credentials, self.options(), ledger)
     }
 
     /// An error of the client, with its exit status and what to do about it.

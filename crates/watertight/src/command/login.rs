@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{
-    Credentials, Error, Keyring, Options, Profile, ProfileSet, Profiles, Secret, SignInError,
+    ConfirmHop, Credentials, Error, ErrorClass, Keyring, Profile, ProfileSet, Profiles, Secret, SignInError,
 };
 use zeroize::Zeroizing;
 
@@ -329,7 +329,14 @@ async fn discovered(
     asked: &Asked,
     ledger: &Ledger,
 ) -> Result<(String, Option<String>), Error> {
-    let options = Options { tls_ca: account.profile.tls_ca.clone(), ..Options::default() };
-    let _ = (credentials, asked, ledger, options, args);
-    known.map(|server| (server.clone(), None)).ok_or(Error::Closed)
+    let (yes, asked) = (args.yes, *asked);
+    let confirm = ConfirmHop::new(move |hop| yes || asked.confirms(hop));
+    match account.discover(&args.address, credentials, confirm, ledger).await {
+        Ok(found) => Ok((found.mail_store.unwrap_or_default(), Some(found.legacy_dn))),
+        // What has been good is good still where nobody says otherwise.
+        Err(error) => match known {
+            Some(known) if error.class() == ErrorClass::Reach => Ok((known.clone(), None)),
+            _ => Err(error),
+        },
+    }
 }

@@ -37,7 +37,7 @@ pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
     }
     let job = Job::new(account(args)?, args)?;
     // What is wrong with the command line is said before a password is asked for.
-    job.account.endpoint()?;
+    job.account.check()?;
     let credentials = job.account.credentials()?;
     let bars = Arc::new(Bars::new(common.quiet || common.json, args.dry_run && !common.json));
     let ledger = Ledger::new("watertight");
@@ -154,10 +154,12 @@ impl Job {
         // Signals that come from now on are not missed.
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-        let connector = self.account.connector(credentials, ledger)?;
+        let mut connector = None;
         let working = async {
             let _place = places.acquire().await?;
-            self.synchronized(&connector, bars, ledger).await
+            let account = self.account.located(credentials, ledger).await?;
+            let connector = connector.insert(account.connector(credentials, ledger)?);
+            self.synchronized(&account, connector, bars, ledger).await
         };
         let result = tokio::select! {
             result = working => result,
@@ -165,7 +167,9 @@ impl Job {
             _ = interrupt.recv() => Err(anyhow!(STOPPED)),
         };
         // However it ended, the server is told.
-        connector.idle().await;
+        if let Some(connector) = connector {
+            connector.idle().await;
+        }
         let (mut report, discovery) = result?;
         report.requests = report.requests.saturating_add(discovery.requests);
         report.bytes_received = report.bytes_received.saturating_add(discovery.bytes_received);
@@ -176,11 +180,12 @@ impl Job {
     /// The run, and what finding the mailbox cost before it.
     async fn synchronized(
         &self,
+        account: &Account,
         connector: &Connector,
         bars: &Arc<Bars>,
         ledger: &Ledger,
     ) -> Result<(Report, Traffic)> {
-        let dn = self.account.dn(connector).await?;
+        let dn = account.dn(connector).await?;
         let discovery = connector.traffic();
         let mut options = usual(ledger);
         options.allow_mass_delete = self.allow_mass_delete;
@@ -196,7 +201,7 @@ impl Job {
         let report = Synchronizer::new(connector.clone(), dn, config)
             .run()
             .await
-            .map_err(|e| failed_for(e, &self.maildir, &self.account))?;
+            .map_err(|e| failed_for(e, &self.maildir, account))?;
         Ok((report, discovery))
     }
 }

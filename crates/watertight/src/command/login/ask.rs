@@ -3,10 +3,12 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result};
+use watertight_mapi_client::Hop;
 
 use crate::cli::{Common, Keep};
 
 /// Whoever can be asked.
+#[derive(Debug, Clone, Copy)]
 pub struct Asked {
     there: bool,
 }
@@ -30,6 +32,12 @@ impl Asked {
     /// A question that nobody who is not there says yes to.
     pub fn yes(&self, question: &str) -> Result<bool> {
         Ok(self.there && matches!(answer(question)?.as_str(), "y" | "Y" | "yes"))
+    }
+
+    /// Whether a doubtful host gets the password.
+    pub fn confirms(&self, hop: &Hop) -> bool {
+        let question = format!("{hop}.\nSend the name and the password to {}? [y/N] ", hop.host);
+        self.yes(&question).unwrap_or(false)
     }
 
     /// Where a password is kept: nowhere, when nobody says another place.

@@ -80,7 +80,7 @@ pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
 /// What can be known before anything is asked of a server.
 fn prepare(account: Account, args: &Sync) -> Result<(Job, Credentials)> {
     let job = Job::new(account.among_others(), args)?;
-    job.account.endpoint()?;
+    job.account.check()?;
     let credentials = job.account.credentials()?;
     Ok((job, credentials))
 }

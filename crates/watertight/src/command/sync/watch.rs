@@ -20,7 +20,7 @@ pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
     let ledger = Ledger::new("watertight");
     // What is wrong with the command line is said before a password is asked for.
     let jobs = if args.all { all(args)? } else { vec![Job::new(account(args)?, args)?] };
-    jobs.iter().try_for_each(|job| job.account.endpoint().map(drop))?;
+    jobs.iter().try_for_each(|job| job.account.check())?;
     let mut watched = Vec::with_capacity(jobs.len());
     for job in jobs {
         let typed = if job.account.can_read_again() { None } else { Some(job.account.credentials()?) };
@@ -100,8 +100,9 @@ impl Way {
             Some(credentials) => credentials.clone(),
             None => self.read().await?,
         };
-        let connector = self.account.connector(&credentials, &self.ledger).map_err(no_way)?;
-        match self.account.dn(&connector).await {
+        let account = self.account.located(&credentials, &self.ledger).await.map_err(no_way)?;
+        let connector = account.connector(&credentials, &self.ledger).map_err(no_way)?;
+        match account.dn(&connector).await {
             Ok(dn) => Ok((connector, dn)),
             Err(error) => {
                 connector.idle().await;
