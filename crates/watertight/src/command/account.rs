@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{
     ConfirmHop, Connector, Credentials, Discovered, Discovery, DiscoveryError, Endpoint, Error, MapiError,
-    Options, Profile, ProfileSet, Profiles, Secret, ShellCommand,
+    Options, Profile, ProfileSet, Profiles, Secret, SetupError, ShellCommand, SignIn,
 };
 use zeroize::Zeroizing;
 
@@ -147,6 +147,7 @@ impl Account {
     /// Says what is wrong with it before anybody is asked for a password.
     pub fn check(&self) -> Result<()> {
         let user = self.user()?;
+        self.sign_in().map_err(|error| self.failed(&error))?;
         match (&self.profile.server, &self.profile.address) {
             (Some(server), _) => sync::endpoint(server, user).map(|_| ()),
             (None, Some(_)) => Ok(()),
@@ -179,7 +180,7 @@ impl Account {
         ledger: &Ledger,
     ) -> Result<Discovered, Error> {
         let mut found =
-            Discovery::new(credentials, &self.options(), ledger).confirm(confirm).run(address).await?;
+            Discovery::new(credentials, &self.options()?, ledger).confirm(confirm).run(address).await?;
         found.mail_store = found.mail_store_urls.best().map(str::to_owned).or(found.mail_store);
         if found.mail_store.is_none() {
             let host = address.rsplit_once('@').map_or(address, |(_, domain)| domain).to_owned();
@@ -189,16 +190,29 @@ impl Account {
         Ok(found)
     }
 
-    fn options(&self) -> Options {
-        Options { tls_ca: self.profile.tls_ca.clone(), ..Options::default() }
+    fn options(&self) -> Result<Options, Error> {
+        Ok(Options { tls_ca: self.profile.tls_ca.clone(), sign_in: self.sign_in()?, ..Options::default() })
+    }
+
+    fn sign_in(&self) -> Result<SignIn, Error> {
+        self.profile.sign_in.as_deref().map_or(Ok(SignIn::Auto), |word| Ok(word.parse()?))
     }
 
     /// The user with a password, from where the command line or the profile says that it is; else from the variable
     /// WATERTIGHT_PASSWORD, or from a prompt. Not for a runtime: it may wait for somebody to type.
     pub fn credentials(&self) -> Result<Credentials> {
         let user = self.user()?;
+        let bad = |error: SetupError| sync::client(error.into());
+        if let (Some(Secret::TokenCommand(command)), false) = (&self.profile.secret, self.reads_a_file()) {
+            return Credentials::token_command(user, command.as_str()).map_err(bad);
+        }
+        // With a ticket of Kerberos nobody has to type anything.
+        let negotiate = matches!(self.sign_in(), Ok(SignIn::Negotiate));
+        if negotiate && self.profile.secret.is_none() && !self.reads_a_file() && Credentials::has_ticket() {
+            return Credentials::ticket(user).map_err(bad);
+        }
         let password = self.password(user)?;
-        Credentials::new(user, password.as_str()).map_err(|e| sync::client(e.into()))
+        Credentials::new(user, password.as_str()).map_err(bad)
     }
 
     /// Whether the password can be read more than once, without anybody who types.
@@ -241,7 +255,7 @@ impl Account {
     pub fn connect(&self, credentials: &Credentials, ledger: &Ledger) -> Result<Connector, Error> {
         let server = self.profile.server.as_deref().unwrap_or_default();
         let endpoint = Endpoint::of_mailbox(server, credentials.user())?;
-        Connector::new(endpoint, credentials, self.options(), ledger)
+        Connector::new(endpoint, credentials, self.options()?, ledger)
     }
 
     /// An error of the client, with its exit status and what to do about it.

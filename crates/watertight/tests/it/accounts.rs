@@ -286,17 +286,19 @@ fn what_a_server_says_has_its_cure() {
         assert_eq!(count(&house.path("mail")), 0);
     }
     // A command that fails is the account's, not the server's.
+    let server = house.serve(&[]);
+    let url = &server.url;
     for key in ["password_command", "token_command"] {
         let what = key.split('_').next().unwrap();
         private(
             &config,
             &format!(
-                "[profile.w]\naddress = \"a@h\"\nserver = \"http://127.0.0.1:9/\"\n{key} = \"echo hunter2 >&2; exit 7\"\nmaildir = \"m\"\nuser_dn = \"/o=x\"\n"
+                "[profile.w]\naddress = \"a@h\"\nserver = \"{url}\"\n{key} = \"echo hunter2 >&2; exit 7\"\nmaildir = \"m\"\nuser_dn = \"/o=x\"\n"
             ),
         );
         let failed = ended(watertight().args(["sync", "w", "--config"]).arg(&config));
         assert_eq!(failed.code(), Some(3), "{}", failed.stderr);
-        for text in [&format!("prints the {what} failed"), "exit status: 7", "by hand"] {
+        for text in [&format!("the command that prints the {what}"), "exit status: 7", "by hand"] {
             assert!(failed.stderr.contains(text), "{}", failed.stderr);
         }
     }
