@@ -17,6 +17,8 @@ use super::scheme::{Scheme, is_http};
 use super::{AuthError, Authenticator, SignedIn, names};
 use crate::clock::Clock;
 
+/// How a NEGOTIATE_MESSAGE begins — [MS-NLMP] 2.2.1.1.
+const NTLM_BEGINS: &[u8] = b"NTLMSSP\0\x01\0\0\0";
 /// Failures that name no account are limited under this name, which no account can have.
 const NO_NAME: &str = ":negotiate";
 
@@ -97,7 +99,7 @@ impl Accounts for Asked {
 
 /// Whether a token is the first of an exchange: NTLM's NEGOTIATE_MESSAGE, or something in the frame of GSS-API.
 fn is_first(token: &[u8]) -> bool {
-    token.starts_with(b"NTLMSSP\0\x01\0\0\0") || token.first() == Some(&0x60)
+    token.starts_with(NTLM_BEGINS) || token.first() == Some(&0x60)
 }
 
 impl Authenticator {
@@ -119,13 +121,19 @@ impl Authenticator {
         let permit = tokio::time::timeout(super::PATIENCE, Arc::clone(&self.stepping).acquire_owned());
         let Ok(Ok(permit)) = permit.await else { return Err(AuthError::Busy) };
         let asked = Arc::clone(&exchange.asked);
-        // It looks accounts up.
-        let stepped = tokio::task::spawn_blocking(move || {
-            let _held = permit;
-            let step = exchange.server.step(&token);
-            (exchange, step)
-        });
-        let Ok((exchange, step)) = stepped.await else { return Err(AuthError::Busy) };
+        let step = if token.starts_with(NTLM_BEGINS) {
+            // A challenge is a random number: nobody is looked up.
+            exchange.server.step(&token)
+        } else {
+            let stepped = tokio::task::spawn_blocking(move || {
+                let _held = permit;
+                let step = exchange.server.step(&token);
+                (exchange, step)
+            });
+            let Ok((after, step)) = stepped.await else { return Err(AuthError::Busy) };
+            exchange = after;
+            step
+        };
         match step {
             Ok(Step { token, done: Some(context) }) => {
                 let reply = token.and_then(|token| header(token_scheme, &token));
