@@ -119,6 +119,12 @@ impl Account {
         self.profile.secret = Some(secret);
     }
 
+    /// Whether a ticket of Kerberos is enough: nobody has to type anything then.
+    pub fn uses_a_ticket(&self) -> bool {
+        let negotiate = matches!(self.sign_in(), Ok(SignIn::Negotiate));
+        negotiate && self.profile.secret.is_none() && !self.reads_a_file() && Credentials::has_ticket()
+    }
+
     /// Whether the command line names a file with the password.
     pub fn reads_a_file(&self) -> bool {
         self.password_file.is_some()
@@ -206,9 +212,7 @@ impl Account {
         if let (Some(Secret::TokenCommand(command)), false) = (&self.profile.secret, self.reads_a_file()) {
             return Credentials::token_command(user, command.as_str()).map_err(bad);
         }
-        // With a ticket of Kerberos nobody has to type anything.
-        let negotiate = matches!(self.sign_in(), Ok(SignIn::Negotiate));
-        if negotiate && self.profile.secret.is_none() && !self.reads_a_file() && Credentials::has_ticket() {
+        if self.uses_a_ticket() {
             return Credentials::ticket(user).map_err(bad);
         }
         let password = self.password(user)?;

@@ -142,7 +142,7 @@ fn credentials(account: &Account, args: &Login, asked: &Asked) -> Result<(Creden
     let user = account.user()?;
     let from_input = args.access.password_file.as_deref() == Some(Path::new("-"));
     let fresh = args.access.keyring || matches!(account.profile.secret, None | Some(Secret::Keyring));
-    if !from_input && !fresh {
+    if (!from_input && !fresh) || account.uses_a_ticket() {
         return Ok((account.credentials()?, Password::Elsewhere, false));
     }
     let variable = std::env::var_os("WATERTIGHT_PASSWORD").is_some();
@@ -224,6 +224,7 @@ fn keep(
                 Some(Secret::Command(_)) => "command",
                 Some(Secret::TokenCommand(_)) => "token",
                 Some(Secret::Keyring) => "keyring",
+                _ if account.uses_a_ticket() => "ticket",
                 _ => "nowhere",
             });
         }
@@ -308,6 +309,7 @@ fn print(name: &str, account: &Account, found: &Found, kept: &str, profiles: &Pr
             "keyring" => "in the keyring of your session",
             "file" => "in a file that only you can read",
             "command" => "from the command that you gave",
+            "ticket" => "none: a ticket of Kerberos is enough",
             "token" => "a token, from the command that you gave",
             _ => "kept nowhere: sync asks for it, or takes the variable WATERTIGHT_PASSWORD",
         }
