@@ -70,7 +70,7 @@ impl Line<'_> {
                 _ => {
                     match self.plainly(&mut connection, &means, request, &mut tries).await? {
                         Sent::Response(response) => return Ok((connection, response)),
-                        Sent::NotSent(again) => request = again,
+                        Sent::Ended(again) => request = again,
                         Sent::Again(again, response) => {
                             request = again;
                             spare = self.drained(connection, response).await;
@@ -160,7 +160,7 @@ impl Line<'_> {
             Err(SendError::Failed(error)) => return Err(error),
             Err(SendError::NotSent(again)) => {
                 tries.reopened(self)?;
-                return Ok(Sent::NotSent(*again));
+                return Ok(Sent::Ended(*again));
             }
         };
         if response.status() != StatusCode::UNAUTHORIZED {
@@ -251,7 +251,7 @@ fn closed_at_once(endpoint: &Endpoint) -> Error {
 enum Sent {
     Response(Response<Incoming>),
     /// The connection had ended before.
-    NotSent(Request<Full<Bytes>>),
+    Ended(Request<Full<Bytes>>),
     /// Refused, and something else can be tried.
     Again(Request<Full<Bytes>>, Response<Incoming>),
 }
