@@ -1,9 +1,11 @@
 //! Autodiscover (POX) — [MS-OXDSCLI]: on the server's own host, and from an address alone ([`Discovery`]).
 
+mod certificate;
 mod dns;
 mod document;
 mod found;
 mod plain;
+mod probe;
 mod realm;
 mod step;
 mod walk;
@@ -21,9 +23,11 @@ use crate::endpoint::Endpoint;
 use crate::error::{DiscoveryError, Error, ProtocolError, SetupError, SignInError};
 use crate::retry_after;
 use crate::sign_in::Line;
+pub use certificate::Certificate;
 pub use dns::{Dns, Service, SystemDns};
 use document::Document;
 pub use found::{AlternativeMailbox, Discovered, Urls};
+pub use probe::{TlsProbe, probe_tls};
 pub use realm::{ConfirmHop, Hop, HopReason};
 pub use step::{DiscoveryStep, Outcome, Way};
 pub use walk::Discovery;

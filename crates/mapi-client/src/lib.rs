@@ -77,8 +77,8 @@ pub use cookies::cookies_after;
 #[doc(hidden)]
 pub use discover::autodiscover_document;
 pub use discover::{
-    AlternativeMailbox, ConfirmHop, Discovered, Discovery, DiscoveryStep, Dns, Hop, HopReason, Outcome,
-    Service, SystemDns, Urls, Way,
+    AlternativeMailbox, Certificate, ConfirmHop, Discovered, Discovery, DiscoveryStep, Dns, Hop, HopReason,
+    Outcome, Service, SystemDns, TlsProbe, Urls, Way, probe_tls,
 };
 pub use download::Download;
 pub use endpoint::Endpoint;

@@ -12,6 +12,9 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 
 use crate::error::{Error, ReachError, SetupError, TrustError};
 
+/// Where roots come from that nobody gave.
+const THE_SYSTEM: &str = "the system's roots";
+
 /// TLS with the system's roots and those of a file.
 pub(crate) fn config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, SetupError> {
     let mut roots = RootCertStore::empty();
@@ -19,7 +22,7 @@ pub(crate) fn config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, SetupErr
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let given = extra.map(certificates).transpose()?.unwrap_or_default();
     let bad = |why: String| SetupError::Roots {
-        path: extra.map_or_else(|| "the system's roots".to_owned(), |path| path.display().to_string()),
+        path: extra.map_or_else(|| THE_SYSTEM.to_owned(), |path| path.display().to_string()),
         why,
     };
     for certificate in &given {
@@ -42,6 +45,39 @@ pub(crate) fn config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, SetupErr
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// TLS with a verifier of the caller's.
+pub(crate) fn config_with(verifier: Arc<dyn ServerCertVerifier>) -> Result<Arc<ClientConfig>, SetupError> {
+    let bad = |e: rustls::Error| SetupError::Roots { path: THE_SYSTEM.to_owned(), why: e.to_string() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(bad)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Who judges certificates: as [`config`] has it.
+pub(crate) fn verifier(extra: Option<&Path>) -> Result<Arc<dyn ServerCertVerifier>, SetupError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let given = extra.map(certificates).transpose()?.unwrap_or_default();
+    let bad = |why: String| SetupError::Roots {
+        path: extra.map_or_else(|| THE_SYSTEM.to_owned(), |path| path.display().to_string()),
+        why,
+    };
+    for certificate in &given {
+        roots.add(certificate.clone()).map_err(|e| bad(e.to_string()))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let by_authority = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|e| bad(e.to_string()))?;
+    Ok(if given.is_empty() { by_authority } else { Arc::new(OrGiven { by_authority, given }) })
 }
 
 /// The certificates in a PEM file, at least one.

@@ -29,10 +29,35 @@ enum Refusal {
     NoProvider,
 }
 
-/// Answers a request; `base` is the server's URL without path, `capability` the value of X-MapiHttpCapability.
-pub(crate) fn answer(body: &[u8], account: &Account, base: &str, capability: u32) -> String {
+/// A mailbox besides the account's own that its user may open — [MS-OXDSCLI] 2.2.4.1.1.2.5.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Alternative {
+    pub(crate) kind: AlternativeKind,
+    pub(crate) display_name: String,
+    pub(crate) legacy_dn: String,
+    /// The address of its owner, by which it can be discovered in turn.
+    pub(crate) smtp_address: String,
+}
+
+/// Type of an AlternativeMailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "until accounts have archives and delegates"))]
+pub(crate) enum AlternativeKind {
+    Archive,
+    Delegate,
+}
+
+/// Answers a request; `base` is the server's URL without path, `capability` the value of X-MapiHttpCapability,
+/// `others` what else the account's user may open.
+pub(crate) fn answer(
+    body: &[u8],
+    account: &Account,
+    others: &[Alternative],
+    base: &str,
+    capability: u32,
+) -> String {
     match read(body).and_then(|request| check(&request, account)) {
-        Ok(()) => settings(account, base, capability),
+        Ok(()) => settings(account, others, base, capability),
         Err(refusal) => error(refusal),
     }
 }
@@ -121,26 +146,52 @@ fn resolve(reference: &quick_xml::events::BytesRef<'_>) -> Result<char, Refusal>
 
 /// User, Account and the mapiHttp protocol — [MS-OXDSCLI] 2.2.4.1.1.2; the protocol only for clients that say they
 /// can use it: 2.2.2.1. There is no other protocol to offer.
-fn settings(account: &Account, base: &str, capability: u32) -> String {
+fn settings(account: &Account, others: &[Alternative], base: &str, capability: u32) -> String {
     let domain = account.smtp_address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
-    let url = format!("{base}/mapi/emsmdb/?MailboxId={}@{domain}", account.mailbox_guid);
-    let url = escape(url.as_str());
+    let urls = |endpoint: &str| {
+        let url = format!("{base}/mapi/{endpoint}/?MailboxId={}@{domain}", account.mailbox_guid);
+        let url = escape(url.as_str());
+        format!("<InternalUrl>{url}</InternalUrl><ExternalUrl>{url}</ExternalUrl>")
+    };
     let protocol = if capability >= 1 {
+        let (mail_store, address_book) = (urls("emsmdb"), urls("nspi"));
         format!(
-            "<Protocol Type=\"mapiHttp\" Version=\"1\"><MailStore><InternalUrl>{url}</InternalUrl>\
-             <ExternalUrl>{url}</ExternalUrl></MailStore></Protocol>"
+            "<Protocol Type=\"mapiHttp\" Version=\"1\"><MailStore>{mail_store}</MailStore>\
+             <AddressBook>{address_book}</AddressBook></Protocol>"
         )
     } else {
         String::new()
     };
+    let others: String = others.iter().map(alternative).collect();
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Autodiscover xmlns=\"{RESPONSE}\"><Response \
          xmlns=\"{OUTLOOK}\"><User><DisplayName>{}</DisplayName><LegacyDN>{}</LegacyDN>\
          <AutoDiscoverSMTPAddress>{}</AutoDiscoverSMTPAddress></User><Account><AccountType>email</AccountType>\
-         <Action>settings</Action><MicrosoftOnline>False</MicrosoftOnline>{protocol}</Account></Response></Autodiscover>",
+         <Action>settings</Action><MicrosoftOnline>False</MicrosoftOnline>{protocol}{others}</Account></Response></Autodiscover>",
         escape(account.display_name.as_str()),
         escape(account.legacy_dn.as_str()),
         escape(account.smtp_address.as_str()),
+    )
+}
+
+fn alternative(other: &Alternative) -> String {
+    let kind = match other.kind {
+        AlternativeKind::Archive => "Archive",
+        AlternativeKind::Delegate => "Delegate",
+    };
+    let address = escape(other.smtp_address.as_str());
+    // An archive is opened by its DN; somebody else's mailbox is discovered by its owner's address.
+    let address = match other.kind {
+        AlternativeKind::Archive => format!("<OwnerSmtpAddress>{address}</OwnerSmtpAddress>"),
+        AlternativeKind::Delegate => {
+            format!("<SmtpAddress>{address}</SmtpAddress><OwnerSmtpAddress>{address}</OwnerSmtpAddress>")
+        }
+    };
+    format!(
+        "<AlternativeMailbox><Type>{kind}</Type><DisplayName>{}</DisplayName><LegacyDN>{}</LegacyDN>{address}\
+         </AlternativeMailbox>",
+        escape(other.display_name.as_str()),
+        escape(other.legacy_dn.as_str()),
     )
 }
 
@@ -181,7 +232,7 @@ mod tests {
 
     fn ask(inside: &str) -> String {
         let body = format!("<Autodiscover><Request>{inside}</Request></Autodiscover>");
-        answer(body.as_bytes(), &account(), "https://mail.example.org", 1)
+        answer(body.as_bytes(), &account(), &[], "https://mail.example.org", 1)
     }
 
     #[test]
@@ -190,7 +241,7 @@ mod tests {
             .into_iter()
             .filter(|e| e.status == Some(200))
             .map(|e| {
-                let xml = answer(&e.request(), &account(), "https://mail.example.org", 1);
+                let xml = answer(&e.request(), &account(), &[], "https://mail.example.org", 1);
                 let code = xml.split("<ErrorCode>").nth(1).and_then(|rest| rest.get(..3)).unwrap_or("200");
                 (e.n, code.to_owned())
             })
@@ -236,19 +287,44 @@ mod tests {
     #[test]
     fn clients_without_the_capability_are_not_offered_the_protocol() {
         let exchange = captures::group("02").into_iter().find(|e| e.n == 58).unwrap();
-        let xml = answer(&exchange.request(), &account(), "https://mail.example.org", 0);
+        let xml = answer(&exchange.request(), &account(), &[], "https://mail.example.org", 0);
         assert!(xml.contains("<LegacyDN>") && !xml.contains("mapiHttp"), "{xml}");
+    }
+
+    #[test]
+    fn other_mailboxes_are_listed() {
+        let other = |kind, name: &str| Alternative {
+            kind,
+            display_name: format!("{name} & co"),
+            legacy_dn: legacy_dn(name),
+            smtp_address: format!("{name}@test.local"),
+        };
+        let others = [other(AlternativeKind::Archive, "u4"), other(AlternativeKind::Delegate, "team")];
+        let exchange = captures::group("02").into_iter().find(|e| e.n == 58).unwrap();
+        let xml = answer(&exchange.request(), &account(), &others, "https://mail.example.org", 1);
+        assert!(
+            xml.contains("<Type>Archive</Type><DisplayName>u4 &amp; co</DisplayName><LegacyDN>/o="),
+            "{xml}"
+        );
+        assert!(
+            xml.contains("<Type>Delegate</Type>") && xml.contains("<SmtpAddress>team@test.local</"),
+            "{xml}"
+        );
+        assert!(
+            xml.contains("<AddressBook><InternalUrl>https://mail.example.org/mapi/nspi/?MailboxId="),
+            "{xml}"
+        );
     }
 
     #[test]
     fn damaged_requests_are_answered() {
         let exchange = captures::group("02").into_iter().find(|e| e.n == 58).unwrap();
         survive(&exchange.request(), |bytes| {
-            assert!(answer(bytes, &account(), "https://h", 1).ends_with("</Autodiscover>"));
+            assert!(answer(bytes, &account(), &[], "https://h", 1).ends_with("</Autodiscover>"));
         });
         let deep = "<a>".repeat(100_000);
-        assert!(answer(deep.as_bytes(), &account(), "https://h", 1).contains("<ErrorCode>600<"));
+        assert!(answer(deep.as_bytes(), &account(), &[], "https://h", 1).contains("<ErrorCode>600<"));
         let bomb = "<!DOCTYPE a [<!ENTITY b \"bb\">]><Autodiscover>&b;</Autodiscover>";
-        assert!(answer(bomb.as_bytes(), &account(), "https://h", 1).contains("<ErrorCode>600<"));
+        assert!(answer(bomb.as_bytes(), &account(), &[], "https://h", 1).contains("<ErrorCode>600<"));
     }
 }

@@ -214,7 +214,7 @@ async fn autodiscover(front: &Front, account: &Account, request: Request) -> Res
         }
         Err(BodyError::Broken) => return plain(StatusCode::BAD_REQUEST, "The request is not complete.\n"),
     };
-    let xml = autodiscover::answer(&body, account, &base, capability);
+    let xml = autodiscover::answer(&body, account, &[], &base, capability);
     let mut response = Response::new(Body::from(xml));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));

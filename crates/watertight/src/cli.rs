@@ -62,6 +62,8 @@ pub enum Command {
     Demo(Demo),
     /// Find the mailbox of a mail address, sign in, and write the account into the configuration.
     Login(Login),
+    /// Try the whole way to a mailbox, step by step; each failure with its cure.
+    Check(Check),
     /// Keep a mailbox in step with a Maildir. The server wins.
     Sync(Sync),
     /// Serve the mailboxes of a data directory over MAPI/HTTP.
@@ -413,6 +415,54 @@ pub enum Keep {
     File,
     /// Nowhere: it is asked for each time.
     Nowhere,
+}
+
+/// `watertight check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Tries, in this order: where Autodiscover says the mailbox is, the server's name, TLS and its certificate, each way \
+to sign in that the server offers, Connect, Logon, the size of the mailbox, its quota, and the synchronization of one \
+small folder. Nothing is changed. A line each: what was tried, what came of it, how long it took; below a failure, \
+whose fault it is and what to do.
+
+The name and the password go only to the domain of the address and the names below it. Any other host, and one that \
+only an insecure answer named, is asked about first, by its name.
+
+Examples:
+  watertight check anna@example.org
+  watertight check anna@example.org --server https://mail.example.org \\
+      --password-command 'pass mail' --json")]
+pub struct Check {
+    /// The mail address.
+    #[arg(value_name = "ADDRESS")]
+    pub address: String,
+    /// The server, or the whole address of its MAPI/HTTP endpoint, instead of what discovery finds.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The login name [default: ADDRESS].
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The user's distinguished name [default: the server's Autodiscover says it].
+    #[arg(long, value_name = "DN", requires = "server")]
+    pub user_dn: Option<String>,
+    /// How to sign in: auto, negotiate, ntlm, bearer or basic [default: auto, which tries all that is offered].
+    #[arg(long, value_name = "HOW")]
+    pub sign_in: Option<watertight_mapi_client::SignIn>,
+    /// A file whose first line is the password; `-` reads it from standard input.
+    #[arg(long, value_name = "FILE", group = "check_secret")]
+    pub password_file: Option<PathBuf>,
+    /// A command that prints the password.
+    #[arg(long, value_name = "COMMAND", group = "check_secret")]
+    pub password_command: Option<String>,
+    /// A command that prints an access token.
+    #[arg(long, value_name = "COMMAND", group = "check_secret")]
+    pub token_command: Option<String>,
+    /// Trust the certificates in this file (PEM) too.
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// Send the name and the password to whatever host discovery leads to, without asking.
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `watertight sync`

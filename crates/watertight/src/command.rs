@@ -1,6 +1,7 @@
 //! What the commands do: compose the libraries, print results.
 
 pub mod account;
+pub mod check;
 pub mod cure;
 pub mod demo;
 pub mod import;

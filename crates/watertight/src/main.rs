@@ -45,6 +45,7 @@ fn run(command: &Command, common: &Common) -> Result<Exit> {
     match command {
         Command::Demo(args) => command::demo::run(args, common),
         Command::Login(args) => command::login::run(args, common),
+        Command::Check(args) => command::check::run(args, common),
         Command::Sync(args) => command::sync::run(args, common),
         Command::Serve(args) => command::serve::run(args, common),
         Command::User(command) => command::user::run(command, common),
