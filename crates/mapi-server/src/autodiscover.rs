@@ -226,6 +226,7 @@ mod tests {
             smtp_address: "u4@test.local".into(),
             legacy_dn: legacy_dn("u4"),
             mailbox_guid: Guid::from_bytes([7; 16]),
+            archive: None,
             password_hash: String::new(),
         }
     }

@@ -4,6 +4,7 @@
 //! properties belong to it, and no operation spans two. Large sets are paged; values above [`INLINE_LIMIT`] are
 //! read and written in pieces.
 
+mod access;
 mod account;
 mod error;
 mod event;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use watertight_wire::Guid;
 
-pub use account::{Account, NewAccount, legacy_dn};
+pub use access::{Access, Grant, MailboxKind};
+pub use account::{Account, NewAccount, PUBLIC_DN, archive_dn, legacy_dn, split_dn};
 pub use error::{StoreError, StoreResult};
 pub use event::{Events, Happened, Place};
 pub use folder::{
@@ -66,6 +68,8 @@ pub struct MailboxInfo {
     pub mailbox_guid: Guid,
     /// REPLGUID of everything that this mailbox allocates.
     pub repl_guid: Guid,
+    /// What it is there for.
+    pub kind: MailboxKind,
     /// Its owner's display name.
     pub display_name: String,
     /// Its owner's legacy distinguished name.
@@ -97,6 +101,41 @@ pub trait Store: Send + Sync {
 
     /// What accounts sign in with.
     fn secrets(&self) -> &dyn Secrets;
+
+    /// Makes a second mailbox for an account: its archive.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Exists`] when it has one.
+    async fn create_archive(&self, name: &str) -> StoreResult<Account>;
+
+    /// The mailbox of the public folders, if there is one.
+    async fn public_store(&self) -> StoreResult<Option<Guid>>;
+
+    /// Makes the mailbox of the public folders. It has the folders of [`SpecialFolder::PUBLIC`].
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`].
+    async fn create_public_store(&self) -> StoreResult<Guid>;
+
+    /// What somebody else than the owner may do in an account's mailboxes, or with `None` in the public folders, beyond
+    /// what everybody may.
+    async fn access(&self, owner: Option<&str>, to: &str) -> StoreResult<Option<Access>>;
+
+    /// Who has a right in an account's mailboxes, or with `None` in the public folders; ascending by name.
+    async fn grants(&self, owner: Option<&str>) -> StoreResult<Vec<Grant>>;
+
+    /// Gives somebody a right, in place of the one that they have.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an account or public folders that are not there, [`StoreError::Invalid`] for an
+    /// owner's own mailbox.
+    async fn grant(&self, grant: Grant) -> StoreResult<()>;
+
+    /// Takes somebody's right away.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    async fn revoke(&self, owner: Option<&str>, to: &str) -> StoreResult<()>;
 
     /// The mailbox. Handles of one mailbox share its state.
     ///

@@ -1,4 +1,6 @@
-use watertight_mapi::store::{NewAccount, StoreError, StoreResult};
+use watertight_mapi::store::{
+    Account, MailboxInfo, MailboxKind, NewAccount, PUBLIC_DN, StoreError, StoreResult, archive_dn,
+};
 use watertight_wire::Guid;
 
 /// What names, addresses and distinguished names are compared by.
@@ -19,6 +21,61 @@ pub(crate) fn validate(account: &NewAccount) -> StoreResult<()> {
         || account.display_name.chars().any(char::is_control)
     {
         return Err(StoreError::Invalid("a control character in a display name or address".to_owned()));
+    }
+    Ok(())
+}
+
+/// What the mailbox of a new account is.
+pub(crate) fn private(account: &Account) -> StoreResult<MailboxInfo> {
+    Ok(MailboxInfo {
+        mailbox_guid: account.mailbox_guid,
+        repl_guid: random_guid()?,
+        kind: MailboxKind::Private,
+        display_name: account.display_name.clone(),
+        legacy_dn: account.legacy_dn.clone(),
+        smtp_address: account.smtp_address.clone(),
+    })
+}
+
+/// What a new archive of an account is.
+pub(crate) fn archive(account: &Account) -> StoreResult<MailboxInfo> {
+    let mailbox_guid = random_guid()?;
+    Ok(MailboxInfo {
+        mailbox_guid,
+        repl_guid: random_guid()?,
+        kind: MailboxKind::Archive,
+        display_name: format!("Archive - {}", account.display_name),
+        legacy_dn: archive_dn(&account.legacy_dn, mailbox_guid),
+        smtp_address: String::new(),
+    })
+}
+
+/// What new public folders are.
+pub(crate) fn public() -> StoreResult<MailboxInfo> {
+    Ok(MailboxInfo {
+        mailbox_guid: random_guid()?,
+        repl_guid: random_guid()?,
+        kind: MailboxKind::Public,
+        display_name: "Public Folders".to_owned(),
+        legacy_dn: PUBLIC_DN.to_owned(),
+        smtp_address: String::new(),
+    })
+}
+
+/// Why there are no two of them.
+pub(crate) fn archive_taken(account: &Account) -> StoreError {
+    StoreError::Exists(format!("an archive of {}", account.name))
+}
+
+/// Why there are no two of them.
+pub(crate) fn public_taken() -> StoreError {
+    StoreError::Exists("a mailbox of public folders".to_owned())
+}
+
+/// Refuses a right of somebody in their own mailbox.
+pub(crate) fn not_oneself(owner: Option<&str>, to: &str) -> StoreResult<()> {
+    if owner == Some(to) {
+        return Err(StoreError::Invalid("an account needs no right in its own mailbox".to_owned()));
     }
     Ok(())
 }

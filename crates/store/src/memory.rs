@@ -14,8 +14,8 @@ use std::{
 use async_trait::async_trait;
 use watertight_ledger::{Kind, Ledger};
 use watertight_mapi::store::{
-    Account, Cursor, Mailbox, MailboxInfo, NewAccount, NtHash, Page, Secrets, Store, StoreError, StoreResult,
-    Token, legacy_dn,
+    Access, Account, Cursor, Grant, Mailbox, MailboxInfo, NewAccount, NtHash, Page, Secrets, Store, StoreError,
+    StoreResult, Token, legacy_dn,
 };
 use watertight_wire::Guid;
 
@@ -27,18 +27,33 @@ use crate::account;
 pub struct MemoryStore(Arc<Shared>);
 
 struct Shared {
-    /// By the name's key. Held only to look up or add an account.
-    accounts: Mutex<BTreeMap<String, Holder>>,
+    /// Held only to look something up or add it.
+    directory: Mutex<Directory>,
     kinds: Kinds,
 }
 
-struct Holder {
+/// Who there is, and which mailboxes.
+#[derive(Default)]
+struct Directory {
+    /// By the name's key.
+    accounts: BTreeMap<String, Known>,
+    mailboxes: BTreeMap<Guid, Holder>,
+    public: Option<Guid>,
+    /// By the keys of the owner's name (none for the public folders) and of whoever has the right.
+    access: BTreeMap<(Option<String>, String), Access>,
+}
+
+/// An account, and what it signs in with.
+struct Known {
     account: Account,
-    info: Arc<MailboxInfo>,
-    state: Arc<Mutex<State>>,
     nt_hash: Option<NtHash>,
     /// By the hash.
     tokens: BTreeMap<[u8; 32], Token>,
+}
+
+struct Holder {
+    info: Arc<MailboxInfo>,
+    state: Arc<Mutex<State>>,
 }
 
 /// What is counted in the ledger.
@@ -67,11 +82,28 @@ impl MemoryStore {
             views: ledger.kind("contents views"),
             staged: ledger.kind("staged values"),
         };
-        Self(Arc::new(Shared { accounts: Mutex::default(), kinds }))
+        Self(Arc::new(Shared { directory: Mutex::default(), kinds }))
     }
 
-    fn accounts(&self) -> MutexGuard<'_, BTreeMap<String, Holder>> {
-        self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.0.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn holder(&self, info: MailboxInfo) -> StoreResult<(Guid, Holder)> {
+        let state = State::new(info.repl_guid, info.kind, self.0.kinds.staged.clone())?;
+        Ok((info.mailbox_guid, Holder { info: Arc::new(info), state: Arc::new(Mutex::new(state)) }))
+    }
+}
+
+impl Directory {
+    fn find(&self, matches: impl Fn(&Account) -> bool) -> Option<Account> {
+        self.accounts.values().map(|known| &known.account).find(|account| matches(account)).cloned()
+    }
+
+    /// The name of the account, as it was given.
+    fn name(&self, key: &str) -> StoreResult<String> {
+        let known = self.accounts.get(key).ok_or(StoreError::NotFound("account"))?;
+        Ok(known.account.name.clone())
     }
 }
 
@@ -84,64 +116,54 @@ impl Default for MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn account(&self, name: &str) -> StoreResult<Option<Account>> {
-        Ok(self.accounts().get(&account::key(name)).map(|h| h.account.clone()))
+        Ok(self.directory().accounts.get(&account::key(name)).map(|known| known.account.clone()))
     }
 
     async fn account_by_dn(&self, legacy_dn: &str) -> StoreResult<Option<Account>> {
         let key = account::key(legacy_dn);
-        let accounts = self.accounts();
-        Ok(accounts.values().find(|h| account::key(&h.account.legacy_dn) == key).map(|h| h.account.clone()))
+        Ok(self.directory().find(|account| account::key(&account.legacy_dn) == key))
     }
 
     async fn account_by_address(&self, smtp_address: &str) -> StoreResult<Option<Account>> {
         let key = account::key(smtp_address);
-        let accounts = self.accounts();
-        let mut accounts = accounts.values().filter(|_| !key.is_empty());
-        Ok(accounts.find(|h| account::key(&h.account.smtp_address) == key).map(|h| h.account.clone()))
+        Ok(self.directory().find(|account| !key.is_empty() && account::key(&account.smtp_address) == key))
     }
 
     async fn accounts(&self, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<Account>> {
         let after = crate::cursor::text(after)?;
-        let accounts = self.accounts();
-        let mut rest = accounts.iter().filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));
+        let directory = self.directory();
+        let mut rest =
+            directory.accounts.iter().filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));
         let page: Vec<_> = rest.by_ref().take(limit.max(1)).collect();
         let last = page.last().map(|(key, _)| Cursor(key.as_bytes().to_vec()));
         let next = last.filter(|_| rest.next().is_some());
-        Ok(Page { items: page.into_iter().map(|(_, h)| h.account.clone()).collect(), next })
+        Ok(Page { items: page.into_iter().map(|(_, known)| known.account.clone()).collect(), next })
     }
 
     async fn create_account(&self, new: NewAccount) -> StoreResult<Account> {
         account::validate(&new)?;
-        let mut accounts = self.accounts();
+        let mut directory = self.directory();
         let key = account::key(&new.name);
         let address = account::key(&new.smtp_address);
-        if accounts.contains_key(&key) {
+        if directory.accounts.contains_key(&key) {
             return Err(StoreError::Exists(format!("an account named {}", new.name)));
         }
-        if !address.is_empty() && accounts.values().any(|h| account::key(&h.account.smtp_address) == address)
+        if !address.is_empty()
+            && directory.find(|account| account::key(&account.smtp_address) == address).is_some()
         {
             return Err(StoreError::Exists(format!("an account with the address {}", new.smtp_address)));
         }
         let account = Account {
             legacy_dn: legacy_dn(&new.name),
-            mailbox_guid: crate::account::random_guid()?,
+            mailbox_guid: account::random_guid()?,
+            archive: None,
             name: new.name,
             display_name: new.display_name,
             smtp_address: new.smtp_address,
             password_hash: new.password_hash,
         };
-        let info = Arc::new(MailboxInfo {
-            mailbox_guid: account.mailbox_guid,
-            repl_guid: crate::account::random_guid()?,
-            display_name: account.display_name.clone(),
-            legacy_dn: account.legacy_dn.clone(),
-            smtp_address: account.smtp_address.clone(),
-        });
-        let state = Arc::new(Mutex::new(State::new(info.repl_guid, self.0.kinds.staged.clone())?));
-        accounts.insert(
-            key,
-            Holder { account: account.clone(), info, state, nt_hash: None, tokens: BTreeMap::new() },
-        );
+        directory.mailboxes.extend([self.holder(account::private(&account)?)?]);
+        directory.accounts.insert(key, Known { account: account.clone(), nt_hash: None, tokens: BTreeMap::new() });
         Ok(account)
     }
 
@@ -149,12 +171,73 @@ impl Store for MemoryStore {
         self
     }
 
+    async fn create_archive(&self, name: &str) -> StoreResult<Account> {
+        let mut directory = self.directory();
+        let key = account::key(name);
+        let known = directory.accounts.get_mut(&key).ok_or(StoreError::NotFound("account"))?;
+        if known.account.archive.is_some() {
+            return Err(account::archive_taken(&known.account));
+        }
+        let (guid, holder) = self.holder(account::archive(&known.account)?)?;
+        known.account.archive = Some(guid);
+        let account = known.account.clone();
+        directory.mailboxes.insert(guid, holder);
+        Ok(account)
+    }
+
+    async fn public_store(&self) -> StoreResult<Option<Guid>> {
+        Ok(self.directory().public)
+    }
+
+    async fn create_public_store(&self) -> StoreResult<Guid> {
+        let mut directory = self.directory();
+        if directory.public.is_some() {
+            return Err(account::public_taken());
+        }
+        let (guid, holder) = self.holder(account::public()?)?;
+        directory.mailboxes.insert(guid, holder);
+        directory.public = Some(guid);
+        Ok(guid)
+    }
+
+    async fn access(&self, owner: Option<&str>, to: &str) -> StoreResult<Option<Access>> {
+        let key = (owner.map(account::key), account::key(to));
+        Ok(self.directory().access.get(&key).copied())
+    }
+
+    async fn grants(&self, owner: Option<&str>) -> StoreResult<Vec<Grant>> {
+        let directory = self.directory();
+        let owner = owner.map(account::key);
+        let of_owner = directory.access.iter().filter(|((of, _), _)| *of == owner);
+        of_owner
+            .map(|((of, to), access)| {
+                let owner = of.as_deref().map(|key| directory.name(key)).transpose()?;
+                Ok(Grant { owner, to: directory.name(to)?, access: *access })
+            })
+            .collect()
+    }
+
+    async fn grant(&self, grant: Grant) -> StoreResult<()> {
+        let mut directory = self.directory();
+        let (owner, to) = (grant.owner.as_deref().map(account::key), account::key(&grant.to));
+        account::not_oneself(owner.as_deref(), &to)?;
+        directory.name(&to)?;
+        match &owner {
+            Some(owner) => drop(directory.name(owner)?),
+            None => drop(directory.public.ok_or(StoreError::NotFound("mailbox of public folders"))?),
+        }
+        directory.access.insert((owner, to), grant.access);
+        Ok(())
+    }
+
+    async fn revoke(&self, owner: Option<&str>, to: &str) -> StoreResult<()> {
+        let key = (owner.map(account::key), account::key(to));
+        self.directory().access.remove(&key).map(drop).ok_or(StoreError::NotFound("right"))
+    }
+
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {
-        let accounts = self.accounts();
-        let holder = accounts
-            .values()
-            .find(|h| h.account.mailbox_guid == mailbox_guid)
-            .ok_or(StoreError::NotFound("mailbox"))?;
+        let directory = self.directory();
+        let holder = directory.mailboxes.get(&mailbox_guid).ok_or(StoreError::NotFound("mailbox"))?;
         Ok(Arc::new(MemoryMailbox::new(
             Arc::clone(&holder.info),
             Arc::clone(&holder.state),

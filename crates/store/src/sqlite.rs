@@ -39,7 +39,8 @@ pub use codec::{content_column_holds, content_column_of};
 use lru::LruCache;
 use watertight_ledger::{Entry, Kind, Ledger};
 use watertight_mapi::store::{
-    Account, Cursor, Mailbox, MailboxInfo, NewAccount, Page, Secrets, Store, StoreError, StoreResult,
+    Access, Account, Cursor, Grant, Mailbox, MailboxInfo, NewAccount, Page, Secrets, Store, StoreError,
+    StoreResult,
 };
 use watertight_wire::Guid;
 
@@ -51,7 +52,7 @@ use self::{
     instance::Instance,
     mailbox::SqliteMailbox,
     pool::Pool,
-    schema::{Access, MAILBOX},
+    schema::MAILBOX,
 };
 
 /// How many mailboxes are kept open.
@@ -265,7 +266,7 @@ impl Shared {
     /// Makes the file of a new mailbox with the standard folders.
     fn create_mailbox(&self, info: &MailboxInfo) -> StoreResult<()> {
         let path = mailbox_path(&self.dir, info.mailbox_guid);
-        let conn = MAILBOX.open(&path, Access::Create, &self.kinds.connections)?;
+        let conn = MAILBOX.open(&path, schema::Access::Create, &self.kinds.connections)?;
         conn.sql.execute_batch("BEGIN IMMEDIATE").doing("making a mailbox")?;
         meta::write(&conn.sql, info)?;
         conn.sql
@@ -274,7 +275,7 @@ impl Shared {
                 [crate::special::FIRST_FREE_ID.cast_signed()],
             )
             .doing("making a mailbox")?;
-        folders::create_standard(&conn.sql)?;
+        folders::create_standard(&conn.sql, info.kind)?;
         conn.sql.execute_batch("COMMIT").doing("making a mailbox")?;
         drop(conn);
         // The file's name is durable before the account is.
@@ -331,13 +332,7 @@ impl Store for SqliteStore {
         self.run(move |shared| {
             let account = directory::account(account)?;
             shared.directory.check_free(&account)?;
-            let info = MailboxInfo {
-                mailbox_guid: account.mailbox_guid,
-                repl_guid: crate::account::random_guid()?,
-                display_name: account.display_name.clone(),
-                legacy_dn: account.legacy_dn.clone(),
-                smtp_address: account.smtp_address.clone(),
-            };
+            let info = crate::account::private(&account)?;
             shared.create_mailbox(&info)?;
             shared.directory.insert(&account)?;
             Ok(account)
@@ -347,6 +342,61 @@ impl Store for SqliteStore {
 
     fn secrets(&self) -> &dyn Secrets {
         self
+    }
+
+    async fn create_archive(&self, name: &str) -> StoreResult<Account> {
+        let key = crate::account::key(name);
+        self.run(move |shared| {
+            let mut account = shared.directory.find("key", &key)?.ok_or(StoreError::NotFound("account"))?;
+            if account.archive.is_some() {
+                return Err(crate::account::archive_taken(&account));
+            }
+            let info = crate::account::archive(&account)?;
+            shared.create_mailbox(&info)?;
+            shared.directory.insert_archive(&account, &info)?;
+            account.archive = Some(info.mailbox_guid);
+            Ok(account)
+        })
+        .await
+    }
+
+    async fn public_store(&self) -> StoreResult<Option<Guid>> {
+        self.run(|shared| shared.directory.public_store()).await
+    }
+
+    async fn create_public_store(&self) -> StoreResult<Guid> {
+        self.run(|shared| {
+            if shared.directory.public_store()?.is_some() {
+                return Err(crate::account::public_taken());
+            }
+            let info = crate::account::public()?;
+            shared.create_mailbox(&info)?;
+            shared.directory.insert_public(&info)?;
+            Ok(info.mailbox_guid)
+        })
+        .await
+    }
+
+    async fn access(&self, owner: Option<&str>, to: &str) -> StoreResult<Option<Access>> {
+        if let Some(found) = self.0.directory.access_now(owner, to) {
+            return found;
+        }
+        let (owner, to) = (owner.map(str::to_owned), to.to_owned());
+        self.run(move |shared| shared.directory.access(owner.as_deref(), &to)).await
+    }
+
+    async fn grants(&self, owner: Option<&str>) -> StoreResult<Vec<Grant>> {
+        let owner = owner.map(str::to_owned);
+        self.run(move |shared| shared.directory.grants(owner.as_deref())).await
+    }
+
+    async fn grant(&self, grant: Grant) -> StoreResult<()> {
+        self.run(move |shared| shared.directory.grant(&grant)).await
+    }
+
+    async fn revoke(&self, owner: Option<&str>, to: &str) -> StoreResult<()> {
+        let (owner, to) = (owner.map(str::to_owned), to.to_owned());
+        self.run(move |shared| shared.directory.revoke(owner.as_deref(), &to)).await
     }
 
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {

@@ -47,6 +47,27 @@ impl Store for PlainStore {
     fn secrets(&self) -> &dyn Secrets {
         self.0.secrets()
     }
+    async fn create_archive(&self, name: &str) -> StoreResult<Account> {
+        self.0.create_archive(name).await
+    }
+    async fn public_store(&self) -> StoreResult<Option<Guid>> {
+        self.0.public_store().await
+    }
+    async fn create_public_store(&self) -> StoreResult<Guid> {
+        self.0.create_public_store().await
+    }
+    async fn access(&self, owner: Option<&str>, to: &str) -> StoreResult<Option<Access>> {
+        self.0.access(owner, to).await
+    }
+    async fn grants(&self, owner: Option<&str>) -> StoreResult<Vec<Grant>> {
+        self.0.grants(owner).await
+    }
+    async fn grant(&self, grant: Grant) -> StoreResult<()> {
+        self.0.grant(grant).await
+    }
+    async fn revoke(&self, owner: Option<&str>, to: &str) -> StoreResult<()> {
+        self.0.revoke(owner, to).await
+    }
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {
         let mailbox = self.0.mailbox(mailbox_guid).await?;
         Ok(Arc::new(PlainMailbox { mailbox, hidden: transport_form_name() }))

@@ -1,12 +1,13 @@
 use watertight_wire::FileTime;
 
-use super::{ChangeNumber, FolderId};
+use super::{ChangeNumber, FolderId, MailboxKind};
 use crate::{
     ics::{PredecessorChangeList, Xid},
     prop::PropBag,
 };
 
-/// The folders that every mailbox has — [MS-OXOSFLD] 2.2.1, [MS-OXCSTOR] 2.2.1.1.3.
+/// The folders that every mailbox has — [MS-OXOSFLD] 2.2.1, [MS-OXCSTOR] 2.2.1.1.3; those of public folders are in
+/// [MS-OXCSTOR] 2.2.1.1.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SpecialFolder {
     /// Root folder of the mailbox.
@@ -49,10 +50,18 @@ pub enum SpecialFolder {
     Journal,
     /// Junk E-mail.
     Junk,
+    /// What is not for people to see, of public folders.
+    NonIpmSubtree,
+    /// The registry of electronic forms, of public folders.
+    EformsRegistry,
+    /// Free/busy data, of public folders.
+    FreeBusy,
+    /// Offline address books, of public folders.
+    OfflineAddressBook,
 }
 
 impl SpecialFolder {
-    /// All of them; the first thirteen are those of the RopLogon response, in its order.
+    /// All of a private mailbox or an archive; the first thirteen are those of the RopLogon response, in its order.
     pub const ALL: [Self; 20] = [
         Self::Root,
         Self::DeferredAction,
@@ -75,6 +84,25 @@ impl SpecialFolder {
         Self::Journal,
         Self::Junk,
     ];
+
+    /// All of public folders, in the order of the RopLogon response.
+    pub const PUBLIC: [Self; 6] = [
+        Self::Root,
+        Self::IpmSubtree,
+        Self::NonIpmSubtree,
+        Self::EformsRegistry,
+        Self::FreeBusy,
+        Self::OfflineAddressBook,
+    ];
+
+    /// Those that a new mailbox of a kind has.
+    #[must_use]
+    pub const fn all_of(kind: MailboxKind) -> &'static [Self] {
+        match kind {
+            MailboxKind::Private | MailboxKind::Archive => &Self::ALL,
+            MailboxKind::Public => &Self::PUBLIC,
+        }
+    }
 
     /// The folder's name in a new mailbox.
     #[must_use]
@@ -100,6 +128,10 @@ impl SpecialFolder {
             Self::Notes => "Notes",
             Self::Journal => "Journal",
             Self::Junk => "Junk E-mail",
+            Self::NonIpmSubtree => "NON_IPM_SUBTREE",
+            Self::EformsRegistry => "EFORMS REGISTRY",
+            Self::FreeBusy => "SCHEDULE+ FREE BUSY",
+            Self::OfflineAddressBook => "OFFLINE ADDRESS BOOK",
         }
     }
 
@@ -131,7 +163,9 @@ impl SpecialFolder {
             | Self::Schedule
             | Self::Search
             | Self::Views
-            | Self::Shortcuts => Some(Self::Root),
+            | Self::Shortcuts
+            | Self::NonIpmSubtree => Some(Self::Root),
+            Self::EformsRegistry | Self::FreeBusy | Self::OfflineAddressBook => Some(Self::NonIpmSubtree),
             _ => Some(Self::IpmSubtree),
         }
     }

@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use watertight_mapi::{
     PropId, PropName,
-    store::{NewAccount, NtHash, SecretKinds, Store, StoreError, TokenHash},
+    store::{
+        Access, Depth, Grant, MailboxKind, NewAccount, NewFolder, NtHash, PUBLIC_DN, SecretKinds, SpecialFolder,
+        Store, StoreError, TokenHash, split_dn,
+    },
 };
 use watertight_wire::Guid;
 
@@ -88,6 +91,107 @@ pub(super) async fn accounts_are_paged(store: Arc<impl Store + 'static>) {
         cursor = Some(next);
     }
     assert_eq!(names, ["User0", "User1", "User2", "User3", "User4"]);
+}
+
+pub(super) async fn archives(store: Arc<impl Store + 'static>) {
+    let account = store.create_account(alice()).await.unwrap();
+    assert_eq!((account.archive, account.archive_dn()), (None, None));
+    assert!(matches!(store.create_archive("bob").await, Err(StoreError::NotFound(_))));
+    let with = store.create_archive("ALICE").await.unwrap();
+    assert!(matches!(store.create_archive("alice").await, Err(StoreError::Exists(_))));
+    assert_eq!(store.account("alice").await.unwrap().as_ref(), Some(&with));
+    assert_eq!(store.account_by_address("Alice@Example.org").await.unwrap().as_ref(), Some(&with));
+    assert_eq!(store.account_by_address("").await.unwrap(), None);
+    assert_eq!(store.accounts(None, 5).await.unwrap().items, [with.clone()]);
+    let guid = with.archive.unwrap();
+    assert_ne!(guid, account.mailbox_guid);
+    let archive = store.mailbox(guid).await.unwrap();
+    let info = archive.info().clone();
+    assert_eq!((info.kind, info.mailbox_guid), (MailboxKind::Archive, guid));
+    assert_eq!(Some(&info.legacy_dn), with.archive_dn().as_ref());
+    assert_eq!(split_dn(&info.legacy_dn), (account.legacy_dn.as_str(), Some(guid.to_string().as_str())));
+    super::filled(&archive, 2).await;
+    let own = store.mailbox(account.mailbox_guid).await.unwrap();
+    assert_eq!(own.info().kind, MailboxKind::Private);
+    assert_ne!(own.info().repl_guid, info.repl_guid);
+    assert_eq!(own.folder(own.special(SpecialFolder::Inbox), false).await.unwrap().counts.messages, 0);
+    // A changed password leaves it alone.
+    store.secrets().set_password("alice", "other", None).await.unwrap();
+    assert_eq!(store.account("alice").await.unwrap().unwrap().archive, Some(guid));
+}
+
+pub(super) async fn public_folders(store: Arc<impl Store + 'static>) {
+    assert_eq!(store.public_store().await.unwrap(), None);
+    let guid = store.create_public_store().await.unwrap();
+    assert!(matches!(store.create_public_store().await, Err(StoreError::Exists(_))));
+    assert_eq!(store.public_store().await.unwrap(), Some(guid));
+    let public = store.mailbox(guid).await.unwrap();
+    assert_eq!(public.info().kind, MailboxKind::Public);
+    assert_eq!(public.info().legacy_dn, PUBLIC_DN);
+    let root = public.special(SpecialFolder::Root);
+    let all = public.folders(root, Depth::All, false, None, 100).await.unwrap().items;
+    let names: Vec<_> = all.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["IPM_SUBTREE", "NON_IPM_SUBTREE", "EFORMS REGISTRY", "OFFLINE ADDRESS BOOK", "SCHEDULE+ FREE BUSY"]
+    );
+    for special in SpecialFolder::PUBLIC {
+        assert!(public.folder(public.special(special), false).await.is_ok(), "{special:?}");
+        if special != SpecialFolder::Root {
+            let refused = public.delete_folder(public.special(special), Default::default()).await;
+            assert!(matches!(refused, Err(StoreError::Denied(_))), "{special:?}");
+        }
+    }
+    let folder = NewFolder {
+        parent: public.special(SpecialFolder::IpmSubtree),
+        name: "News".to_owned(),
+        kind: watertight_mapi::store::FolderKind::Generic,
+        props: Default::default(),
+        open_existing: false,
+    };
+    let news = public.create_folder(folder).await.unwrap().0.id;
+    super::save(&public, super::new(news, super::mail("a post", 5))).await;
+    assert_eq!(public.folder(news, false).await.unwrap().counts.messages, 1);
+}
+
+pub(super) async fn rights(store: Arc<impl Store + 'static>) {
+    for name in ["Owner", "Bea", "Cem"] {
+        let new = NewAccount { name: name.into(), smtp_address: String::new(), ..alice() };
+        store.create_account(new).await.unwrap();
+    }
+    let right = |owner: Option<&str>, to: &str, access| Grant {
+        owner: owner.map(str::to_owned),
+        to: to.to_owned(),
+        access,
+    };
+    store.grant(right(Some("owner"), "CEM", Access::Write)).await.unwrap();
+    store.grant(right(Some("OWNER"), "bea", Access::Write)).await.unwrap();
+    store.grant(right(Some("owner"), "bea", Access::Read)).await.unwrap();
+    let given = [right(Some("Owner"), "Bea", Access::Read), right(Some("Owner"), "Cem", Access::Write)];
+    assert_eq!(store.grants(Some("oWner")).await.unwrap(), given);
+    assert_eq!(store.access(Some("Owner"), "BEA").await.unwrap(), Some(Access::Read));
+    assert_eq!(store.access(Some("Owner"), "cem").await.unwrap(), Some(Access::Write));
+    // It holds in one direction, in one mailbox.
+    assert_eq!(store.access(Some("cem"), "owner").await.unwrap(), None);
+    assert_eq!(store.access(None, "cem").await.unwrap(), None);
+    store.revoke(Some("owner"), "CEM").await.unwrap();
+    assert_eq!(store.access(Some("Owner"), "cem").await.unwrap(), None);
+    assert!(matches!(store.revoke(Some("owner"), "cem").await, Err(StoreError::NotFound(_))));
+    for wrong in [right(Some("owner"), "nobody", Access::Read), right(Some("nobody"), "bea", Access::Read)] {
+        assert!(matches!(store.grant(wrong).await, Err(StoreError::NotFound(_))));
+    }
+    let oneself = store.grant(right(Some("bea"), "BEA", Access::Read)).await;
+    assert!(matches!(oneself, Err(StoreError::Invalid(_))));
+    assert_eq!(store.grants(Some("nobody")).await.unwrap(), []);
+
+    let public = right(None, "Bea", Access::Write);
+    assert!(matches!(store.grant(public.clone()).await, Err(StoreError::NotFound(_))));
+    store.create_public_store().await.unwrap();
+    store.grant(public.clone()).await.unwrap();
+    assert_eq!(store.grants(None).await.unwrap(), [public]);
+    assert_eq!(store.access(None, "bea").await.unwrap(), Some(Access::Write));
+    store.revoke(None, "bea").await.unwrap();
+    assert_eq!(store.grants(None).await.unwrap(), []);
 }
 
 pub(super) async fn names_of_properties(store: Arc<impl Store + 'static>) {

@@ -9,7 +9,7 @@ use watertight_mapi::{
     ics::{PredecessorChangeList, Xid},
     prop::{PropBag, tags},
     store::{
-        ChangeNumber, Events, Folder, FolderCounts, FolderId, Happened, ItemKind, MessageContent,
+        ChangeNumber, Events, Folder, FolderCounts, FolderId, Happened, ItemKind, MailboxKind, MessageContent,
         MessageHead, SpecialFolder, StoreError, StoreResult,
     },
 };
@@ -63,7 +63,7 @@ pub(super) struct LargeBytes {
 
 impl State {
     /// A mailbox with the standard folders.
-    pub(super) fn new(repl_guid: Guid, staged: Kind) -> StoreResult<Self> {
+    pub(super) fn new(repl_guid: Guid, kind: MailboxKind, staged: Kind) -> StoreResult<Self> {
         let mut state = Self {
             repl_guid,
             next_id: FIRST_FREE_ID,
@@ -80,7 +80,7 @@ impl State {
             last_event: 0,
             told: Arc::default(),
         };
-        for folder in SpecialFolder::ALL {
+        for &folder in SpecialFolder::all_of(kind) {
             let mut props = PropBag::default();
             if let Some(class) = folder.container_class() {
                 props.set(tags::CONTAINER_CLASS, class);
@@ -94,7 +94,7 @@ impl State {
                     id,
                     parent: folder.parent().map(special::id),
                     kind: special::kind(folder),
-                    name: folder.display_name().to_owned(),
+                    name: special::name(folder, kind).to_owned(),
                     change_number,
                     change_key,
                     predecessors,

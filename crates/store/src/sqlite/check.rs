@@ -6,11 +6,11 @@ use std::{fmt, fs, path::Path};
 
 use rusqlite::backup::{Backup, StepResult};
 use watertight_ledger::{Kind, Ledger};
-use watertight_mapi::store::{Account, StoreError, StoreResult};
+use watertight_mapi::store::{StoreError, StoreResult};
 
 use super::{
     DIRECTORY_FILE, MAILBOX_DIR,
-    directory::Directory,
+    directory::{Directory, Listed},
     error::Doing,
     mailbox_path,
     schema::{Access, DIRECTORY, FileKind, MAILBOX},
@@ -95,8 +95,8 @@ impl fmt::Display for CheckReport {
 pub fn check(dir: &Path) -> StoreResult<CheckReport> {
     let mut report = CheckReport::default();
     let kind = Ledger::new("check").kind("connections");
-    let accounts = match check_directory(dir, &kind, &mut report) {
-        Ok(accounts) => accounts,
+    let listed = match check_directory(dir, &kind, &mut report) {
+        Ok(listed) => listed,
         Err(error @ (StoreError::Version(_) | StoreError::NotFound(_))) => return Err(error),
         Err(error) => {
             report.damaged(DIRECTORY_FILE, error);
@@ -119,18 +119,18 @@ pub fn check(dir: &Path) -> StoreResult<CheckReport> {
     for path in &files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let file = format!("{MAILBOX_DIR}/{name}");
-        let account = accounts.iter().find(|a| mailbox_path(dir, a.mailbox_guid) == *path);
-        if account.is_none() && !accounts.is_empty() {
+        let known = listed.iter().find(|a| mailbox_path(dir, a.guid) == *path);
+        if known.is_none() && !listed.is_empty() {
             let what = "no account has this mailbox".to_owned();
             report.notes.push(Damage { file: file.clone(), what });
         }
-        if let Err(error) = mailbox::check(path, &file, account, &kind, &mut report) {
+        if let Err(error) = mailbox::check(path, &file, known, &kind, &mut report) {
             report.damaged(&file, error);
         }
     }
-    for account in &accounts {
-        if !files.contains(&mailbox_path(dir, account.mailbox_guid)) {
-            report.damaged(DIRECTORY_FILE, format!("the mailbox of {} is not there", account.name));
+    for mailbox in &listed {
+        if !files.contains(&mailbox_path(dir, mailbox.guid)) {
+            report.damaged(DIRECTORY_FILE, format!("{} is not there", mailbox.what));
         }
     }
     Ok(report)
@@ -159,7 +159,7 @@ fn integrity(sql: &rusqlite::Connection, file: &str, report: &mut CheckReport) -
     Ok(())
 }
 
-fn check_directory(dir: &Path, kind: &Kind, report: &mut CheckReport) -> StoreResult<Vec<Account>> {
+fn check_directory(dir: &Path, kind: &Kind, report: &mut CheckReport) -> StoreResult<Vec<Listed>> {
     let path = dir.join(DIRECTORY_FILE);
     if !path.exists() {
         return Err(StoreError::NotFound("data directory"));
@@ -169,11 +169,10 @@ fn check_directory(dir: &Path, kind: &Kind, report: &mut CheckReport) -> StoreRe
     if let Err(error) = secrets::check(&conn) {
         report.damaged(DIRECTORY_FILE, error);
     }
-    all_accounts(&Directory::new(conn))
-}
-
-fn all_accounts(directory: &Directory) -> StoreResult<Vec<Account>> {
-    Ok(directory.page("", usize::MAX)?.items)
+    let directory = Directory::new(conn);
+    let listed = directory.mailboxes()?;
+    directory.check_access()?.into_iter().for_each(|what| report.damaged(DIRECTORY_FILE, what));
+    Ok(listed)
 }
 
 /// Copies a data directory, which may be in use, into an empty or missing one; returns how many mailboxes it has.
@@ -196,11 +195,11 @@ pub fn backup(dir: &Path, destination: &Path) -> StoreResult<u64> {
     // The directory last: without it the destination is no data directory.
     let unfinished = destination.join(format!(".{DIRECTORY_FILE}"));
     copy(&DIRECTORY, &dir.join(DIRECTORY_FILE), &unfinished, &kind)?;
-    let accounts = all_accounts(&Directory::new(DIRECTORY.open(&unfinished, Access::Read, &kind)?))?;
+    let listed = Directory::new(DIRECTORY.open(&unfinished, Access::Read, &kind)?).mailboxes()?;
     let mut count: u64 = 0;
-    for account in accounts {
-        let to = mailbox_path(destination, account.mailbox_guid);
-        copy(&MAILBOX, &mailbox_path(dir, account.mailbox_guid), &to, &kind)?;
+    for mailbox in listed {
+        let to = mailbox_path(destination, mailbox.guid);
+        copy(&MAILBOX, &mailbox_path(dir, mailbox.guid), &to, &kind)?;
         count = count.saturating_add(1);
     }
     fs::rename(&unfinished, destination.join(DIRECTORY_FILE)).doing("finishing the copy")?;

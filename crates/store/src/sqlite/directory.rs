@@ -1,5 +1,10 @@
 //! The file of accounts.
 
+mod access;
+mod further;
+
+pub(super) use further::Listed;
+
 use std::{
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
@@ -20,7 +25,20 @@ use crate::account::{key, random_guid};
 /// The file of accounts, open.
 pub(super) struct Directory(Mutex<Conn>);
 
-const COLUMNS: &str = "name, display_name, smtp_address, legacy_dn, mailbox, password_hash, sum";
+/// The version of the file that brought archives, public folders and rights.
+const SINCE: u32 = 3;
+
+const COLUMNS: &str =
+    "name, display_name, smtp_address, legacy_dn, mailbox, password_hash, sum, guid, guid_sum";
+
+/// Accounts with their archives. A file that is only read may be from before there were any.
+const fn accounts(conn: &Conn) -> &'static str {
+    if conn.version >= SINCE {
+        "account LEFT JOIN further ON further.kind = 1 AND further.owner = account.key"
+    } else {
+        "(SELECT *, NULL AS guid, NULL AS guid_sum FROM account)"
+    }
+}
 
 impl Directory {
     pub(super) fn open(path: &Path, connections: &Kind) -> StoreResult<Self> {
@@ -62,8 +80,9 @@ impl Directory {
 
     /// Accounts whose key is above `after`.
     pub(super) fn page(&self, after: &str, limit: usize) -> StoreResult<Page<Account>> {
-        let text = format!("SELECT {COLUMNS} FROM account WHERE key > ? ORDER BY key LIMIT ?");
         let conn = self.conn();
+        let from = accounts(&conn);
+        let text = format!("SELECT {COLUMNS} FROM {from} WHERE key > ? ORDER BY key LIMIT ?");
         let mut statement = conn.sql.prepare_cached(&text).doing("listing accounts")?;
         let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let rows =
@@ -115,11 +134,17 @@ impl Directory {
     }
 }
 
+/// All accounts.
+fn all(directory: &Directory) -> StoreResult<Vec<Account>> {
+    Ok(directory.page("", usize::MAX)?.items)
+}
+
 /// The account of those parts, with a mailbox GUID of its own.
 pub(super) fn account(new: NewAccount) -> StoreResult<Account> {
     Ok(Account {
         legacy_dn: legacy_dn(&new.name),
         mailbox_guid: random_guid()?,
+        archive: None,
         name: new.name,
         display_name: new.display_name,
         smtp_address: new.smtp_address,
@@ -128,7 +153,7 @@ pub(super) fn account(new: NewAccount) -> StoreResult<Account> {
 }
 
 pub(super) fn find(conn: &Conn, column: &'static str, value: &str) -> StoreResult<Option<Account>> {
-    let text = format!("SELECT {COLUMNS} FROM account WHERE {column} = ?");
+    let text = format!("SELECT {COLUMNS} FROM {} WHERE {column} = ?", accounts(conn));
     let mut statement = conn.sql.prepare_cached(&text).doing("looking for an account")?;
     let found = statement.query_row([value], |row| Ok(take(row))).optional();
     found.doing("looking for an account")?.transpose()
@@ -139,20 +164,26 @@ fn name_taken(account: &Account) -> StoreError {
 }
 
 fn take(row: &Row<'_>) -> StoreResult<Account> {
-    let read = || -> rusqlite::Result<(Account, i64)> {
+    let read = || -> rusqlite::Result<(Account, i64, Option<i64>)> {
         let account = Account {
             name: row.get(0)?,
             display_name: row.get(1)?,
             smtp_address: row.get(2)?,
             legacy_dn: row.get(3)?,
             mailbox_guid: Guid::from_bytes(row.get(4)?),
+            archive: row.get::<_, Option<[u8; 16]>>(7)?.map(Guid::from_bytes),
             password_hash: row.get(5)?,
         };
-        Ok((account, row.get(6)?))
+        Ok((account, row.get(6)?, row.get(8)?))
     };
-    let (account, stored) = read().doing("reading an account")?;
+    let (account, stored, archive_sum) = read().doing("reading an account")?;
     if stored != sum(&account) {
         return Err(corrupt(format!("the account {} does not fit its checksum", account.name)));
+    }
+    if let Some(archive) = account.archive
+        && archive_sum != Some(further::sum(further::ARCHIVE, &key(&account.name), archive))
+    {
+        return Err(corrupt(format!("the archive of {} does not fit its checksum", account.name)));
     }
     Ok(account)
 }

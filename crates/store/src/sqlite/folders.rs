@@ -6,7 +6,7 @@ use watertight_mapi::{
     ics::{PredecessorChangeList, Xid},
     prop::{Prop, PropBag, tags},
     store::{
-        ChangeNumber, DeleteFolder, Folder, FolderCounts, FolderId, FolderKind, Happened, NewFolder, Outcome,
+        ChangeNumber, DeleteFolder, Folder, FolderCounts, FolderId, FolderKind, Happened, MailboxKind, NewFolder, Outcome,
         Place, SpecialFolder, StoreError, StoreResult,
     },
 };
@@ -440,10 +440,10 @@ impl WriteTx<'_> {
     }
 }
 
-/// Makes the standard folders of a new mailbox, with the first change numbers.
-pub(super) fn create_standard(sql: &Connection) -> StoreResult<()> {
+/// Makes the standard folders of a new mailbox of a kind, with the first change numbers.
+pub(super) fn create_standard(sql: &Connection, of: MailboxKind) -> StoreResult<()> {
     let mut cn = 0_i64;
-    for folder in SpecialFolder::ALL {
+    for &folder in SpecialFolder::all_of(of) {
         let mut props = PropBag::default();
         if let Some(class) = folder.container_class() {
             props.set(tags::CONTAINER_CLASS, class);
@@ -454,7 +454,7 @@ pub(super) fn create_standard(sql: &Connection) -> StoreResult<()> {
             id: int(special::id(folder).0),
             parent: folder.parent().map(|parent| int(special::id(parent).0)),
             kind: kind_column(special::kind(folder)),
-            name: folder.display_name().to_owned(),
+            name: special::name(folder, of).to_owned(),
             cn,
             created: now,
             modified: now,

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use watertight_mapi::{
     PropId, PropName,
     prop::PropNameKind,
-    store::{MailboxInfo, StoreResult},
+    store::{MailboxInfo, MailboxKind, StoreResult},
 };
 use watertight_wire::Guid;
 
@@ -17,14 +17,15 @@ use crate::names::Names;
 /// Writes what a new mailbox is.
 pub(super) fn write(sql: &Connection, info: &MailboxInfo) -> StoreResult<()> {
     sql.execute(
-        "INSERT INTO mailbox VALUES(1, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO mailbox VALUES(1, ?, ?, ?, ?, ?, ?, ?)",
         params![
             info.mailbox_guid.to_bytes(),
             info.repl_guid.to_bytes(),
             info.display_name,
             info.legacy_dn,
             info.smtp_address,
-            sum(info)
+            sum(info),
+            kind_column(info.kind)
         ],
     )
     .doing("writing a mailbox's description")?;
@@ -33,14 +34,23 @@ pub(super) fn write(sql: &Connection, info: &MailboxInfo) -> StoreResult<()> {
 
 /// Reads what the mailbox is.
 pub(super) fn read(sql: &Connection) -> StoreResult<MailboxInfo> {
+    let version: u32 = sql
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .doing("reading a mailbox's description")?;
+    // In older files all are mailboxes of accounts.
+    let column = if version >= 3 { "kind" } else { "0" };
     let found = sql
         .query_row(
-            "SELECT mailbox_guid, repl_guid, display_name, legacy_dn, smtp_address, sum FROM mailbox WHERE id = 1",
+            &format!(
+                "SELECT mailbox_guid, repl_guid, display_name, legacy_dn, smtp_address, sum, {column} FROM mailbox
+                 WHERE id = 1"
+            ),
             [],
             |row| {
                 let info = MailboxInfo {
                     mailbox_guid: Guid::from_bytes(row.get(0)?),
                     repl_guid: Guid::from_bytes(row.get(1)?),
+                    kind: kind(row.get(6)?),
                     display_name: row.get(2)?,
                     legacy_dn: row.get(3)?,
                     smtp_address: row.get(4)?,
@@ -58,13 +68,35 @@ pub(super) fn read(sql: &Connection) -> StoreResult<MailboxInfo> {
 }
 
 fn sum(info: &MailboxInfo) -> i64 {
-    Sum::new(1)
+    let sum = Sum::new(1)
         .bytes(&info.mailbox_guid.to_bytes())
         .bytes(&info.repl_guid.to_bytes())
         .bytes(info.display_name.as_bytes())
         .bytes(info.legacy_dn.as_bytes())
-        .bytes(info.smtp_address.as_bytes())
-        .finish()
+        .bytes(info.smtp_address.as_bytes());
+    // Older files have sums without it.
+    match info.kind {
+        MailboxKind::Private => sum,
+        other => sum.number(kind_column(other)),
+    }
+    .finish()
+}
+
+const fn kind_column(kind: MailboxKind) -> i64 {
+    match kind {
+        MailboxKind::Private => 0,
+        MailboxKind::Archive => 1,
+        MailboxKind::Public => 2,
+    }
+}
+
+/// Of a column that has one of three values; the checksum speaks for it.
+const fn kind(column: i64) -> MailboxKind {
+    match column {
+        1 => MailboxKind::Archive,
+        2 => MailboxKind::Public,
+        _ => MailboxKind::Private,
+    }
 }
 
 /// How many names there are.

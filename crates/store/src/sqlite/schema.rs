@@ -53,6 +53,24 @@ pub(super) const DIRECTORY: FileKind = FileKind {
     ) STRICT;
     CREATE INDEX token_by_account ON token(account);
     ",
+        "
+    -- Mailboxes beside those of accounts: 1 an account's archive, 2 the public folders (of owner '').
+    CREATE TABLE further(
+        kind INTEGER NOT NULL CHECK(kind IN (1, 2)),
+        owner TEXT NOT NULL,
+        guid BLOB NOT NULL UNIQUE CHECK(length(guid) = 16),
+        guid_sum INTEGER NOT NULL,
+        PRIMARY KEY(kind, owner)
+    ) STRICT, WITHOUT ROWID;
+    -- What `grantee` may do in the mailboxes of `owner` ('': in the public folders): 1 read, 2 write.
+    CREATE TABLE access(
+        owner TEXT NOT NULL,
+        grantee TEXT NOT NULL,
+        level INTEGER NOT NULL CHECK(level IN (1, 2)),
+        access_sum INTEGER NOT NULL,
+        PRIMARY KEY(owner, grantee)
+    ) STRICT, WITHOUT ROWID;
+    ",
     ],
 };
 
@@ -178,6 +196,9 @@ pub(super) const MAILBOX: FileKind = FileKind {
         old_parent INTEGER
     ) STRICT;
     ALTER TABLE counter ADD COLUMN next_event INTEGER NOT NULL DEFAULT 1;
+    ", "
+    -- 0 an account's mailbox, 1 an archive, 2 public folders.
+    ALTER TABLE mailbox ADD COLUMN kind INTEGER NOT NULL DEFAULT 0 CHECK(kind BETWEEN 0 AND 2);
     "],
 };
 
@@ -187,6 +208,8 @@ const PAGE_SIZE: u32 = 8 * 1024;
 /// A connection, counted for as long as it is open.
 pub(super) struct Conn {
     pub(super) sql: Connection,
+    /// The version of the file: one that is only read may be older.
+    pub(super) version: u32,
     _held: Entry,
 }
 
@@ -256,7 +279,8 @@ impl FileKind {
             "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
         )
         .doing(&doing)?;
-        Ok(Conn { sql, _held: held })
+        let version = if access == Access::Read { mark.1 } else { self.version() };
+        Ok(Conn { sql, version, _held: held })
     }
 
     /// The version of new files.

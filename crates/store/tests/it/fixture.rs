@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use watertight_mapi::{
     PropName,
     prop::{PropData, tags},
-    store::{FolderKind, ItemKind, NewFolder, Outcome, SaveMessage, SpecialFolder, Store},
+    store::{
+        Access, FolderKind, Grant, ItemKind, MailboxKind, NewFolder, Outcome, SaveMessage, SpecialFolder,
+        Store,
+    },
 };
 use watertight_store::{backup, check};
 use watertight_wire::Guid;
@@ -71,7 +74,32 @@ async fn version_1() {
     assert_eq!((folder.counts.messages, folder.counts.associated), (1, 1));
     let name = PropName::string(Guid::from_bytes([3; 16]), "x");
     assert!(alice.prop_ids(&[name], false).await.unwrap()[0].is_some());
-    // It goes on from there.
+    // It goes on from there, with what that version did not have.
     save(&alice, 0..3).await;
-    assert!(check(dir.path()).unwrap().is_sound());
+    assert_eq!((account.archive, store.public_store().await.unwrap()), (None, None));
+    assert_eq!(alice.info().kind, MailboxKind::Private);
+    let archive = store.create_archive("alice").await.unwrap().archive.unwrap();
+    save(&store.mailbox(archive).await.unwrap(), 0..2).await;
+    store.create_public_store().await.unwrap();
+    let to = "alice".to_owned();
+    store.grant(Grant { owner: None, to, access: Access::Write }).await.unwrap();
+    let report = check(dir.path()).unwrap();
+    assert!(report.is_sound() && report.notes.is_empty(), "{report}");
+    assert_eq!(report.mailboxes, 3);
+    // A copy has all of it.
+    let copy = tempfile::tempdir().unwrap();
+    assert_eq!(backup(dir.path(), copy.path()).unwrap(), 3);
+    let report = check(copy.path()).unwrap();
+    assert!(report.is_sound() && report.notes.is_empty() && report.mailboxes == 3, "{report}");
+    let copied = open(copy.path()).unwrap();
+    assert_eq!(copied.access(None, "alice").await.unwrap(), Some(Access::Write));
+    assert_eq!(copied.account("alice").await.unwrap().unwrap().archive, Some(archive));
+    // The file of one that is there does not pass for another.
+    drop((copied, store));
+    let file = |guid: Guid| copy.path().join(format!("mailboxes/{guid}.db"));
+    std::fs::copy(file(account.mailbox_guid), file(archive)).unwrap();
+    assert!(!check(copy.path()).unwrap().is_sound());
+    std::fs::remove_file(file(archive)).unwrap();
+    let report = check(copy.path()).unwrap();
+    assert!(report.damage.iter().any(|d| d.what == "the archive of alice is not there"), "{report}");
 }

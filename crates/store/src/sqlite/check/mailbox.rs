@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use watertight_ledger::Kind;
 use watertight_mapi::{
     prop::PropData,
-    store::{Account, SpecialFolder, StoreResult},
+    store::{MailboxKind, SpecialFolder, StoreResult},
 };
 
 use super::{CheckReport, integrity};
@@ -19,6 +19,7 @@ use crate::{
     special,
     sqlite::{
         codec,
+        directory::Listed,
         error::Doing,
         folders::{self, Delta},
         large, meta,
@@ -31,6 +32,7 @@ use crate::{
 struct Check<'a> {
     sql: &'a Connection,
     file: &'a str,
+    kind: MailboxKind,
     names: Names,
     report: &'a mut CheckReport,
     /// What each folder holds, counted.
@@ -44,7 +46,7 @@ struct Check<'a> {
 pub(super) fn check(
     path: &Path,
     file: &str,
-    account: Option<&Account>,
+    known: Option<&Listed>,
     kind: &Kind,
     report: &mut CheckReport,
 ) -> StoreResult<()> {
@@ -53,10 +55,10 @@ pub(super) fn check(
     report.mailboxes = report.mailboxes.saturating_add(1);
     integrity(&snapshot, file, report)?;
     let info = meta::read(&snapshot)?;
-    if let Some(account) = account
-        && (info.mailbox_guid, &info.legacy_dn) != (account.mailbox_guid, &account.legacy_dn)
+    if let Some(known) = known
+        && (info.mailbox_guid, &info.legacy_dn) != (known.guid, &known.legacy_dn)
     {
-        report.damaged(file, format!("it is the mailbox of {}, not of {}", info.legacy_dn, account.name));
+        report.damaged(file, format!("it is that of {}, not {}", info.legacy_dn, known.what));
     }
     let mut names = Names::default();
     if let Err(error) = meta::more_names(&snapshot, &mut names) {
@@ -65,6 +67,7 @@ pub(super) fn check(
     let mut check = Check {
         sql: &snapshot,
         file,
+        kind: info.kind,
         names,
         report,
         counted: BTreeMap::new(),
@@ -185,7 +188,7 @@ impl Check<'_> {
         if below.saturating_add(1) != count {
             self.damaged(format!("{} folders are not below the root", count.saturating_sub(below)));
         }
-        for folder in SpecialFolder::ALL {
+        for &folder in SpecialFolder::all_of(self.kind) {
             let id = special::id(folder);
             if folders::FolderRow::find(sql, id, false).is_err() {
                 self.damaged(format!("the folder {} ({:#x}) is not there", folder.display_name(), int(id.0)));
