@@ -9,7 +9,7 @@ use watertight_mapi::MapiCode;
 use watertight_mapi::http::body::ExecuteFlags;
 use watertight_mapi::http::ext::Wrap;
 use watertight_mapi::store::{
-    Account, Cursor, Mailbox, NewAccount, Page, Secrets, Store, StoreResult, legacy_dn,
+    Access, Account, Cursor, Grant, Mailbox, NewAccount, Page, Secrets, Store, StoreResult, legacy_dn,
 };
 use watertight_store::MemoryStore;
 use watertight_wire::Guid;
@@ -44,6 +44,27 @@ impl Store for Gate {
     }
     fn secrets(&self) -> &dyn Secrets {
         self.inner.secrets()
+    }
+    async fn create_archive(&self, name: &str) -> StoreResult<Account> {
+        self.inner.create_archive(name).await
+    }
+    async fn public_store(&self) -> StoreResult<Option<Guid>> {
+        self.inner.public_store().await
+    }
+    async fn create_public_store(&self) -> StoreResult<Guid> {
+        self.inner.create_public_store().await
+    }
+    async fn access(&self, owner: Option<&str>, to: &str) -> StoreResult<Option<Access>> {
+        self.inner.access(owner, to).await
+    }
+    async fn grants(&self, owner: Option<&str>) -> StoreResult<Vec<Grant>> {
+        self.inner.grants(owner).await
+    }
+    async fn grant(&self, grant: Grant) -> StoreResult<()> {
+        self.inner.grant(grant).await
+    }
+    async fn revoke(&self, owner: Option<&str>, to: &str) -> StoreResult<()> {
+        self.inner.revoke(owner, to).await
     }
     async fn mailbox(&self, mailbox_guid: Guid) -> StoreResult<Arc<dyn Mailbox>> {
         self.arrived.add_permits(1);
