@@ -11,6 +11,8 @@ mod names;
 mod notify;
 mod object;
 mod property;
+mod public;
+mod read_only;
 mod recipient;
 mod status;
 mod stream;
@@ -139,6 +141,11 @@ impl Session {
 
     /// The logon that a request names.
     fn logon(&self, request: &Request) -> Result<Arc<Logon>, MapiCode> {
-        self.logons.get(&request.logon_id).cloned().ok_or(MapiCode::NullObject)
+        let logon = self.logons.get(&request.logon_id).ok_or(MapiCode::NullObject)?;
+        // What was granted was taken away meanwhile.
+        if logon.access.is_none() {
+            return Err(MapiCode::LoginPerm);
+        }
+        Ok(Arc::clone(logon))
     }
 }

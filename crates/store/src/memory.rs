@@ -14,8 +14,8 @@ use std::{
 use async_trait::async_trait;
 use watertight_ledger::{Kind, Ledger};
 use watertight_mapi::store::{
-    Access, Account, Cursor, Grant, Mailbox, MailboxInfo, NewAccount, NtHash, Page, Secrets, Store, StoreError,
-    StoreResult, Token, legacy_dn,
+    Access, Account, Cursor, Grant, Mailbox, MailboxInfo, NewAccount, NtHash, Page, Secrets, Store,
+    StoreError, StoreResult, Token, legacy_dn,
 };
 use watertight_wire::Guid;
 
@@ -163,7 +163,9 @@ impl Store for MemoryStore {
             password_hash: new.password_hash,
         };
         directory.mailboxes.extend([self.holder(account::private(&account)?)?]);
-        directory.accounts.insert(key, Known { account: account.clone(), nt_hash: None, tokens: BTreeMap::new() });
+        directory
+            .accounts
+            .insert(key, Known { account: account.clone(), nt_hash: None, tokens: BTreeMap::new() });
         Ok(account)
     }
 

@@ -317,7 +317,8 @@ impl Message {
     /// [`Error::Refused`].
     #[doc(alias = "SetReadFlag")]
     pub async fn set_read_flag(&self, flag: ReadFlag) -> Result<(), Error> {
-        let request = SetMessageReadFlagRequest { input_index: 0, read_flags: flag.flags() };
+        let request =
+            SetMessageReadFlagRequest { input_index: 0, read_flags: flag.flags(), client_data: None };
         self.one(RequestBody::SetMessageReadFlag(request)).await
     }
 

@@ -1,5 +1,7 @@
 //! Processing of ROP buffers — [MS-OXCROPS] 3.2.5.1, 3.2.5.2; chained responses — [MS-OXCRPC] 3.1.4.2.1.2.2.
 
+use std::collections::BTreeSet;
+
 use watertight_mapi::{
     MapiCode,
     rop::{
@@ -7,7 +9,7 @@ use watertight_mapi::{
         stream::USE_MAXIMUM,
     },
 };
-use watertight_wire::{Reader, Wire, Writer};
+use watertight_wire::{Reader, Wire, WireError, Writer};
 
 use super::{Room, Session};
 
@@ -31,15 +33,29 @@ struct Parsed {
     end: usize,
 }
 
-fn parse(rops: &[u8]) -> Result<Vec<Parsed>, MapiCode> {
+/// `public` are the logons to public folders: their requests look otherwise.
+fn parse(rops: &[u8], mut public: BTreeSet<u8>) -> Result<Vec<Parsed>, MapiCode> {
+    let unreadable = |error: WireError| {
+        tracing::debug!(%error, "a ROP request cannot be read");
+        MapiCode::RpcFormat
+    };
     let mut r = Reader::new(rops, "RopsList");
     let mut all = Vec::new();
     while !r.is_empty() {
         let start = r.offset();
-        let request = Request::read(&mut r).map_err(|error| {
-            tracing::debug!(%error, "a ROP request cannot be read");
-            MapiCode::RpcFormat
-        })?;
+        let mut request = Request::read(&mut r).map_err(unreadable)?;
+        match &mut request.body {
+            RequestBody::Logon(body) if body.logon_flags & super::logon::PRIVATE == 0 => {
+                public.insert(request.logon_id);
+            }
+            RequestBody::Logon(_) => {
+                public.remove(&request.logon_id);
+            }
+            RequestBody::SetMessageReadFlag(body) if public.contains(&request.logon_id) => {
+                body.client_data = Some(r.array("ClientData").map_err(unreadable)?);
+            }
+            _ => {}
+        }
         // Where a ROP ends that is reserved, nobody knows.
         if matches!(request.body, RequestBody::Unknown(id, _) if id.name().is_none()) {
             return Err(MapiCode::RpcFormat);
@@ -59,7 +75,9 @@ impl Session {
     /// payload that cannot be parsed, [`MapiCode::BufferTooSmall`] when `room` cannot take any response.
     pub async fn execute(&mut self, payload: &[u8], room: Room) -> Result<Vec<Vec<u8>>, MapiCode> {
         let buffer = RopBuffer::from_bytes(payload).map_err(|_| MapiCode::RpcFormat)?;
-        let requests = parse(&buffer.rops)?;
+        let public = self.logons.iter().filter(|(_, logon)| logon.is_public()).map(|(id, _)| *id).collect();
+        let requests = parse(&buffer.rops, public)?;
+        self.renew_rights().await?;
         let mut handles = buffer.handles;
         let table = handles.len().saturating_mul(4).saturating_add(2);
         let most = |left: usize| {

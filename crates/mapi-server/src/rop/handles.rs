@@ -93,6 +93,11 @@ impl Handles {
         self.slots.remove(&handle)
     }
 
+    /// Lets go of all objects of a logon but itself.
+    pub(super) fn keep_logons_only(&mut self, logon_id: u8) {
+        self.slots.retain(|_, slot| slot.logon_id != logon_id || matches!(slot.object, Object::Logon));
+    }
+
     /// Lets go of all objects of a logon.
     pub(super) fn release_logon(&mut self, logon_id: u8) {
         self.slots.retain(|_, slot| slot.logon_id != logon_id);

@@ -20,25 +20,29 @@ use watertight_mapi::{
             Fids, GetReceiveFolderRequest, GetReceiveFolderResponse, GetReceiveFolderTableResponse,
             GetStoreStateResponse, IdFromLongTermIdRequest, IdFromLongTermIdResponse, LogonRequest,
             LogonResponse, LogonTime, LongTermIdFromIdRequest, LongTermIdFromIdResponse, PrivateLogon,
-            RECEIVE_FOLDER_COLUMNS,
+            PublicLogon, RECEIVE_FOLDER_COLUMNS,
         },
         sync::{GetLocalReplicaIdsRequest, GetLocalReplicaIdsResponse},
     },
-    store::{FolderId, Mailbox, MailboxInfo, MessageId, SpecialFolder},
+    store::{Access, FolderId, Mailbox, MailboxInfo, MailboxKind, MessageId, SpecialFolder, split_dn},
 };
 use watertight_wire::{FileTime, Wire};
 
-use super::{Answer, Outcome, Session, object::Object, refused};
+use super::{Answer, Outcome, Session, failed, object::Object, read_only::ReadOnly, refused};
 
 /// The REPLID that stands for the mailbox's own REPLGUID in every logon.
 pub(super) const OWN: ReplId = ReplId(1);
 
 /// LogonFlags — [MS-OXCSTOR] 2.2.1.1.1: Private.
-const PRIVATE: u8 = 0x01;
-/// OpenFlags — [MS-OXCSTOR] 2.2.1.1.1: USE_ADMIN_PRIVILEGE.
+pub(super) const PRIVATE: u8 = 0x01;
+/// LogonFlags and ResponseFlags that an answer repeats: Private, Undercover, Ghosted.
+const REPEATED: u8 = 0x07;
+/// OpenFlags — [MS-OXCSTOR] 2.2.1.1.1: USE_ADMIN_PRIVILEGE, PUBLIC.
 const USE_ADMIN_PRIVILEGE: u32 = 0x01;
-/// ResponseFlags — [MS-OXCSTOR] 2.2.1.1.3: Reserved (must be set), OwnerRight, SendAsRight.
-const RESPONSE_FLAGS: u8 = 0x07;
+const PUBLIC: u32 = 0x02;
+/// ResponseFlags — [MS-OXCSTOR] 2.2.1.1.3: Reserved (must be set); OwnerRight, SendAsRight.
+const RESERVED: u8 = 0x01;
+const OWNER: u8 = 0x06;
 /// The most counters that one RopGetLocalReplicaIds sets aside.
 const MOST_IDS: u32 = 0x00ff_ffff;
 
@@ -52,14 +56,47 @@ const RECEIVE_FOLDERS: [(&str, SpecialFolder); 4] = [
 
 /// A logon: one mailbox, and what its identifiers look like on the wire.
 pub(super) struct Logon {
-    /// The mailbox.
+    /// The mailbox; when it may only be read, one that cannot be changed.
     pub(super) mailbox: Arc<dyn Mailbox>,
+    /// Whose it is.
+    whose: Whose,
+    /// What may be done in it; nothing any more when the right was taken away after the logon.
+    pub(super) access: Option<Access>,
+}
+
+/// Whose mailbox it is.
+#[derive(Clone)]
+enum Whose {
+    /// That of whoever has signed in.
+    Own,
+    /// That of the account with this name.
+    Other(String),
+    /// Everybody's.
+    Public,
 }
 
 impl Logon {
+    fn new(mailbox: Arc<dyn Mailbox>, whose: Whose, access: Access) -> Self {
+        let mailbox = match access {
+            Access::Write => mailbox,
+            Access::Read => Arc::new(ReadOnly(mailbox)) as Arc<dyn Mailbox>,
+        };
+        Self { mailbox, whose, access: Some(access) }
+    }
+
     /// What the mailbox is.
     pub(super) fn info(&self) -> &MailboxInfo {
         self.mailbox.info()
+    }
+
+    /// Whether it is a logon to the public folders.
+    pub(super) fn is_public(&self) -> bool {
+        self.info().kind == MailboxKind::Public
+    }
+
+    /// Whether nothing may be changed.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.access != Some(Access::Write)
     }
 
     /// The FID of a folder.
@@ -90,18 +127,24 @@ impl Logon {
     /// PidTagEntryId of a folder.
     pub(super) fn folder_entry_id(&self, folder: FolderId) -> PropValue {
         let info = self.info();
-        binary(&FolderEntryId::private(info.mailbox_guid, info.repl_guid, folder.0))
+        binary(&match info.kind {
+            MailboxKind::Public => FolderEntryId::public(info.repl_guid, folder.0),
+            _ => FolderEntryId::private(info.mailbox_guid, info.repl_guid, folder.0),
+        })
     }
 
     /// PidTagEntryId of a message.
     pub(super) fn message_entry_id(&self, folder: FolderId, message: MessageId) -> PropValue {
         let info = self.info();
-        binary(&MessageEntryId::private(info.mailbox_guid, info.repl_guid, folder.0, message.0))
+        binary(&match info.kind {
+            MailboxKind::Public => MessageEntryId::public(info.repl_guid, folder.0, message.0),
+            _ => MessageEntryId::private(info.mailbox_guid, info.repl_guid, folder.0, message.0),
+        })
     }
 
     /// PidTagStoreEntryId.
     pub(super) fn store_entry_id(&self) -> PropValue {
-        let mailbox_dn = self.info().legacy_dn.clone();
+        let mailbox_dn = (!self.is_public()).then(|| self.info().legacy_dn.clone());
         binary(&StoreEntryId { server: "watertight".to_owned(), mailbox_dn })
     }
 
@@ -110,6 +153,8 @@ impl Logon {
         let info = self.info();
         let owner = || binary(&AddressBookEntryId { kind: 0, dn: info.legacy_dn.clone() });
         Some(match tag.with_type(known_type(tag, &STORE_PROPS)?) {
+            // Nobody owns the public folders.
+            tags::MAILBOX_OWNER_NAME | tags::MAILBOX_OWNER_ENTRY_ID if self.is_public() => return None,
             tags::DISPLAY_NAME | tags::MAILBOX_OWNER_NAME => PropValue::Unicode(info.display_name.clone()),
             tags::MAILBOX_OWNER_ENTRY_ID | tags::USER_ENTRY_ID => owner(),
             tags::RECORD_KEY | tags::STORE_RECORD_KEY => info.mailbox_guid.to_bytes().to_vec().into(),
@@ -181,30 +226,46 @@ fn logon_time() -> LogonTime {
 impl Session {
     /// RopLogon — [MS-OXCSTOR] 3.2.5.1.
     pub(super) async fn rop_logon(&mut self, request: &Request, body: &LogonRequest) -> Outcome {
-        if body.logon_flags & PRIVATE == 0 {
-            // There are no public folders here.
-            return refused(MapiCode::LogonFailed);
-        }
         if body.open_flags & USE_ADMIN_PRIVILEGE != 0 {
             return refused(MapiCode::LoginPerm);
         }
+        let (logon, answer) = if body.logon_flags & PRIVATE == 0 {
+            self.public(body).await?
+        } else {
+            self.private(body).await?
+        };
+        // A logon under a number that is taken ends the one before, with all that belongs to it.
+        self.handles.release_logon(request.logon_id);
+        self.logons.insert(request.logon_id, Arc::new(logon));
+        Ok(Answer::opens(ResponseBody::Logon(answer), Object::Logon))
+    }
+
+    /// A logon to a mailbox or an archive — [MS-OXCSTOR] 3.2.5.1.1.
+    async fn private(&self, body: &LogonRequest) -> Result<(Logon, LogonResponse), MapiCode> {
         let dn = String::from_utf8_lossy(&body.essdn.0);
-        let dn = dn.trim_end_matches('\0');
-        let account = self.origin.store.account_by_dn(dn).await.map_err(super::failed)?;
-        let Some(account) = account else { return refused(MapiCode::UnknownUser) };
-        if account.mailbox_guid != self.origin.account.mailbox_guid {
-            return refused(MapiCode::LoginPerm);
-        }
-        let mailbox = self.origin.store.mailbox(account.mailbox_guid).await.map_err(super::failed)?;
+        let (owner_dn, archive) = split_dn(dn.trim_end_matches('\0'));
+        let account = self.origin.store.account_by_dn(owner_dn).await.map_err(failed)?;
+        let account = account.ok_or(MapiCode::UnknownUser)?;
+        let own = account.mailbox_guid == self.origin.account.mailbox_guid;
+        let whose = if own { Whose::Own } else { Whose::Other(account.name.clone()) };
+        let access = self.access(&whose).await?.ok_or(MapiCode::LoginPerm)?;
+        let guid = match archive {
+            Some(archive) => {
+                let same = |guid: &watertight_wire::Guid| guid.to_string().eq_ignore_ascii_case(archive);
+                account.archive.filter(same).ok_or(MapiCode::UnknownUser)?
+            }
+            None => account.mailbox_guid,
+        };
+        let mailbox = self.origin.store.mailbox(guid).await.map_err(failed)?;
         let mut folder_ids = [Fid::default(); 13];
         for (fid, special) in folder_ids.iter_mut().zip(SpecialFolder::ALL) {
             *fid = Logon::fid(mailbox.special(special));
         }
         let info = mailbox.info();
         let answer = PrivateLogon {
-            logon_flags: body.logon_flags & 0x07,
+            logon_flags: body.logon_flags & REPEATED,
             folder_ids: Fids(folder_ids),
-            response_flags: RESPONSE_FLAGS,
+            response_flags: if own { RESERVED | OWNER } else { RESERVED },
             mailbox_guid: info.mailbox_guid,
             repl_id: OWN,
             repl_guid: info.repl_guid,
@@ -212,10 +273,72 @@ impl Session {
             gwart_time: now(),
             store_state: 0,
         };
-        // A logon under a number that is taken ends the one before, with all that belongs to it.
-        self.handles.release_logon(request.logon_id);
-        self.logons.insert(request.logon_id, Arc::new(Logon { mailbox }));
-        Ok(Answer::opens(ResponseBody::Logon(LogonResponse::Private(answer)), Object::Logon))
+        Ok((Logon::new(mailbox, whose, access), LogonResponse::Private(answer)))
+    }
+
+    /// A logon to the public folders — [MS-OXCSTOR] 3.2.5.1.2.
+    async fn public(&self, body: &LogonRequest) -> Result<(Logon, LogonResponse), MapiCode> {
+        let store = &self.origin.store;
+        let guid = store.public_store().await.map_err(failed)?.filter(|_| body.open_flags & PUBLIC != 0);
+        let mailbox = store.mailbox(guid.ok_or(MapiCode::LogonFailed)?).await.map_err(failed)?;
+        let access = self.access(&Whose::Public).await?.ok_or(MapiCode::LoginPerm)?;
+        // Behind these come folders of the user's locale and site, and reserved ones: there is none here.
+        let mut folder_ids = [Fid::default(); 13];
+        for (fid, special) in folder_ids.iter_mut().zip(SpecialFolder::PUBLIC) {
+            *fid = Logon::fid(mailbox.special(special));
+        }
+        let info = mailbox.info();
+        let answer = PublicLogon {
+            logon_flags: body.logon_flags & REPEATED,
+            folder_ids: Fids(folder_ids),
+            repl_id: OWN,
+            repl_guid: info.repl_guid,
+            // Reserved — 2.2.1.1.4.
+            per_user_guid: watertight_wire::Guid::NIL,
+        };
+        Ok((Logon::new(mailbox, Whose::Public, access), LogonResponse::Public(answer)))
+    }
+
+    /// What whoever has signed in may do in a mailbox.
+    async fn access(&self, whose: &Whose) -> Result<Option<Access>, MapiCode> {
+        let (store, me) = (&self.origin.store, &self.origin.account.name);
+        Ok(match whose {
+            Whose::Own => Some(Access::Write),
+            Whose::Other(owner) => store.access(Some(owner), me).await.map_err(failed)?,
+            // Everybody reads them.
+            Whose::Public => Some(store.access(None, me).await.map_err(failed)?.unwrap_or(Access::Read)),
+        })
+    }
+
+    /// Looks whether what was granted still is. A right that was taken away ends with the next request: nothing can be
+    /// done in that logon any more.
+    pub(super) async fn renew_rights(&mut self) -> Result<(), MapiCode> {
+        let others: Vec<_> = self
+            .logons
+            .iter()
+            .filter(|(_, logon)| !matches!(logon.whose, Whose::Own) && logon.access.is_some())
+            .map(|(id, logon)| (*id, logon.whose.clone(), logon.access))
+            .collect();
+        for (id, whose, before) in others {
+            let now = self.access(&whose).await?;
+            if now == before {
+                continue;
+            }
+            tracing::info!(account = %self.origin.account.name, "a right has changed: its logon ends");
+            // What was opened under the old right goes with it, downloads too.
+            self.handles.keep_logons_only(id);
+            if let Some(logon) = self.logons.get_mut(&id) {
+                let mailbox = Arc::clone(&logon.mailbox);
+                *logon = Arc::new(Logon { mailbox, whose, access: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// The logon that a request names, which must be one to a mailbox.
+    pub(super) fn private_logon(&self, request: &Request) -> Result<Arc<Logon>, MapiCode> {
+        let logon = self.logon(request)?;
+        if logon.is_public() { Err(MapiCode::NotSupported) } else { Ok(logon) }
     }
 
     /// RopGetReceiveFolder — [MS-OXCSTOR] 3.2.5.2.
@@ -224,7 +347,7 @@ impl Session {
         request: &Request,
         body: &GetReceiveFolderRequest,
     ) -> Outcome {
-        let logon = self.logon(request)?;
+        let logon = self.private_logon(request)?;
         let class = String::from_utf8_lossy(&body.message_class.0).to_ascii_uppercase();
         let printable = class.bytes().all(|b| (32..=126).contains(&b));
         if class.len() > 254
@@ -249,9 +372,9 @@ impl Session {
 
     /// RopGetReceiveFolderTable — [MS-OXCSTOR] 3.2.5.4. The table is the one that a new mailbox has (3.2.3).
     pub(super) async fn rop_get_receive_folder_table(&self, request: &Request) -> Outcome {
-        let logon = self.logon(request)?;
+        let logon = self.private_logon(request)?;
         let root = logon.mailbox.folder(logon.mailbox.special(SpecialFolder::Root), false).await;
-        let modified = root.map_err(super::failed)?.created;
+        let modified = root.map_err(failed)?.created;
         let rows = RECEIVE_FOLDERS.map(|(class, folder)| {
             let fid = Logon::fid(logon.mailbox.special(folder)).to_u64().cast_signed();
             let class = PropValue::String8(class.as_bytes().to_vec());
@@ -265,7 +388,7 @@ impl Session {
 
     /// RopGetStoreState — [MS-OXCSTOR] 3.2.5.5.
     pub(super) fn rop_get_store_state(&self, request: &Request) -> Outcome {
-        self.logon(request)?;
+        self.private_logon(request)?;
         Ok(Answer::of(ResponseBody::GetStoreState(GetStoreStateResponse { store_state: 0 })))
     }
 
@@ -313,7 +436,7 @@ impl Session {
         if body.id_count == 0 || body.id_count > MOST_IDS {
             return refused(MapiCode::InvalidParameter);
         }
-        let global_count = logon.mailbox.allocate_ids(body.id_count).await.map_err(super::failed)?;
+        let global_count = logon.mailbox.allocate_ids(body.id_count).await.map_err(failed)?;
         let repl_guid = logon.info().repl_guid;
         Ok(Answer::of(ResponseBody::GetLocalReplicaIds(GetLocalReplicaIdsResponse {
             repl_guid,

@@ -28,6 +28,8 @@ use super::{
 /// OpenModeFlags — [MS-OXCMSG] 2.2.3.1.1: ReadOnly, and the bit OpenSoftDeleted.
 pub(super) const OPEN_MODE: u8 = 0x03;
 pub(super) const READ_ONLY: u8 = 0x00;
+/// OpenModeFlags: BestAccess.
+const BEST_ACCESS: u8 = 0x03;
 const OPEN_SOFT_DELETED: u8 = 0x04;
 /// SaveFlags — [MS-OXCMSG] 2.2.3.3.1: ForceSave.
 const FORCE_SAVE: u8 = 0x04;
@@ -57,7 +59,12 @@ impl Session {
             return refused(MapiCode::NotFound);
         }
         let place = Place::Folder(folder, message.head.kind);
-        let writable = body.open_mode_flags & OPEN_MODE != READ_ONLY;
+        let writable = match body.open_mode_flags & OPEN_MODE {
+            READ_ONLY => false,
+            BEST_ACCESS => !logon.is_read_only(),
+            _ if logon.is_read_only() => return refused(MapiCode::AccessDenied),
+            _ => true,
+        };
         let object = MessageObject::new(place, writable, Some(message.head), message.content);
         let summary = recipient::summary(&mut object.state(), limit.saturating_sub(6), self.origin.code_page);
         Ok(Answer::opens(ResponseBody::OpenMessage(summary), Object::Message(Arc::new(object))))
@@ -68,6 +75,9 @@ impl Session {
         let logon = self.logon(request)?;
         let folder = Logon::folder_id(body.folder_id)?;
         logon.mailbox.folder(folder, false).await.map_err(failed)?;
+        if logon.is_read_only() {
+            return refused(MapiCode::AccessDenied);
+        }
         let kind = if body.associated_flag.0 { ItemKind::Associated } else { ItemKind::Normal };
         let content = MessageContent { props: new_message(), ..MessageContent::default() };
         let object = MessageObject::new(Place::Folder(folder, kind), true, None, content);
@@ -154,11 +164,12 @@ impl Session {
         let logon = self.logon(request)?;
         let message = self.message_of(request, handle)?;
         let Place::Folder(folder, _) = &message.place else { return refused(MapiCode::NotSupported) };
+        let mut changed = 0;
         if body.read_flags & GENERATE_RECEIPT_ONLY == 0 {
             let read = body.read_flags & CLEAR_READ_FLAG == 0;
             let id = message.state().head.as_ref().map(|head| head.id);
             if let Some(id) = id {
-                logon.mailbox.set_read(*folder, &[id], read).await.map_err(failed)?;
+                changed = logon.mailbox.set_read(*folder, &[id], read).await.map_err(failed)?;
             }
             let mut state = message.state();
             state.read = read;
@@ -166,8 +177,10 @@ impl Session {
                 head.read = read;
             }
         }
-        // ReadStatusChanged speaks of public folders only.
-        Ok(Answer::of(ResponseBody::SetMessageReadFlag(SetMessageReadFlagResponse::default())))
+        // ReadStatusChanged speaks of public folders only — [MS-OXCMSG] 2.2.3.11.2.
+        let client_data = body.client_data.filter(|_| changed > 0).map(|data| (request.logon_id, data));
+        let body = SetMessageReadFlagResponse { changed: client_data.is_some().into(), client_data };
+        Ok(Answer::of(ResponseBody::SetMessageReadFlag(body)))
     }
 }
 

@@ -7,6 +7,16 @@ use crate::GlobCnt;
 /// eitLTPrivateFolder, FolderType of folders of a private mailbox — [MS-OXCDATA] 2.2.4.
 pub const PRIVATE_FOLDER: u16 = 0x0001;
 
+/// eitLTPublicFolder, FolderType of public folders — [MS-OXCDATA] 2.2.4.
+pub const PUBLIC_FOLDER: u16 = 0x0003;
+
+/// eitLTPublicMessage, MessageType of messages of public folders — [MS-OXCDATA] 2.2.4.
+pub const PUBLIC_MESSAGE: u16 = 0x0009;
+
+/// ProviderUID of public folders and their messages — [MS-OXCDATA] 2.2.4.1.
+pub const PUBLIC_PROVIDER: Guid =
+    Guid::new(0x9073_441a, 0x66aa, 0xcd11, [0x9b, 0xc8, 0x00, 0xaa, 0x00, 0x2f, 0xc4, 0x5a]);
+
 /// eitLTPrivateMessage, MessageType of messages of a private mailbox — [MS-OXCDATA] 2.2.4.
 pub const PRIVATE_MESSAGE: u16 = 0x0007;
 
@@ -67,6 +77,12 @@ impl FolderEntryId {
             pad: 0,
         }
     }
+
+    /// Of a public folder.
+    #[must_use]
+    pub const fn public(repl_guid: Guid, folder: GlobCnt) -> Self {
+        Self { folder_type: PUBLIC_FOLDER, ..Self::private(PUBLIC_PROVIDER, repl_guid, folder) }
+    }
 }
 
 impl MessageEntryId {
@@ -85,15 +101,21 @@ impl MessageEntryId {
             message_pad: 0,
         }
     }
+
+    /// Of a message in a public folder.
+    #[must_use]
+    pub const fn public(repl_guid: Guid, folder: GlobCnt, message: GlobCnt) -> Self {
+        Self { message_type: PUBLIC_MESSAGE, ..Self::private(PUBLIC_PROVIDER, repl_guid, folder, message) }
+    }
 }
 
-/// Store Object EntryID — [MS-OXCDATA] 2.2.4.3, of a private mailbox.
+/// Store Object EntryID — [MS-OXCDATA] 2.2.4.3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreEntryId {
     /// ServerShortname.
     pub server: String,
-    /// MailboxDN.
-    pub mailbox_dn: String,
+    /// MailboxDN; public folders have none.
+    pub mailbox_dn: Option<String>,
 }
 
 /// ProviderUID of a Store Object EntryID.
@@ -102,6 +124,9 @@ const STORE_PROVIDER: Guid =
 /// WrappedProviderUID of a private mailbox.
 const MAILBOX_PROVIDER: Guid =
     Guid::new(0x20fa_551b, 0x66aa, 0xcd11, [0x9b, 0xc8, 0x00, 0xaa, 0x00, 0x2f, 0xc4, 0x5a]);
+/// WrappedProviderUID of public folders.
+const PUBLIC_STORE_PROVIDER: Guid =
+    Guid::new(0x1002_831c, 0x66aa, 0xcd11, [0x9b, 0xc8, 0x00, 0xaa, 0x00, 0x2f, 0xc4, 0x5a]);
 /// ProviderUID of an Address Book EntryID.
 const ADDRESS_BOOK_PROVIDER: Guid =
     Guid::new(0xc840_a7dc, 0x42c0, 0x1a10, [0xb4, 0xb9, 0x08, 0x00, 0x2b, 0x2f, 0xe1, 0x82]);
@@ -115,10 +140,14 @@ impl Wire for StoreEntryId {
             r.u16("Version and Flag")?;
             r.bytes(DLL.len(), "DLLFileName")?;
             r.u32("WrappedFlags")?;
-            r.guid("WrappedProviderUID")?;
+            let provider = r.guid("WrappedProviderUID")?;
             r.u32("WrappedType")?;
             let server = String::from_utf8_lossy(r.cstr("ServerShortname")?).into_owned();
-            let mailbox_dn = String::from_utf8_lossy(r.cstr("MailboxDN")?).into_owned();
+            let mailbox_dn = if provider == PUBLIC_STORE_PROVIDER {
+                None
+            } else {
+                Some(String::from_utf8_lossy(r.cstr("MailboxDN")?).into_owned())
+            };
             Ok(Self { server, mailbox_dn })
         })
     }
@@ -129,10 +158,17 @@ impl Wire for StoreEntryId {
         w.u16(0);
         w.bytes(DLL);
         w.u32(0);
-        w.guid(MAILBOX_PROVIDER);
-        w.u32(0x0c);
+        let (provider, kind) = match self.mailbox_dn {
+            Some(_) => (MAILBOX_PROVIDER, 0x0c),
+            None => (PUBLIC_STORE_PROVIDER, 0x06),
+        };
+        w.guid(provider);
+        w.u32(kind);
         w.cstr(self.server.as_bytes(), "ServerShortname")?;
-        w.cstr(self.mailbox_dn.as_bytes(), "MailboxDN")
+        match &self.mailbox_dn {
+            Some(dn) => w.cstr(dn.as_bytes(), "MailboxDN"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -179,7 +215,7 @@ mod tests {
         assert_eq!(folder.len(), 46);
         assert_eq!(folder[36 + 2..46], [0, 0, 0, 0, 0, 0xd, 0, 0]);
         let message = MessageEntryId::private(guid, guid, counter, counter).to_bytes().unwrap();
-        let store = StoreEntryId { server: "s".into(), mailbox_dn: "/o=x".into() };
+        let store = StoreEntryId { server: "s".into(), mailbox_dn: Some("/o=x".into()) };
         let bytes = store.to_bytes().unwrap();
         // The two providers as [MS-OXCDATA] 2.2.4.3 writes their bytes.
         assert_eq!(bytes[4..8], [0x38, 0xa1, 0xbb, 0x10]);

@@ -137,13 +137,31 @@ wire_struct! {
     }
 }
 
-wire_struct! {
-    /// RopSetMessageReadFlag request — [MS-OXCROPS] 2.2.6.11.
-    pub struct SetMessageReadFlagRequest {
-        /// InputHandleIndex; the index of the ROP itself is ResponseHandleIndex.
-        input_index: u8,
-        /// ReadFlags.
-        read_flags: u8,
+/// RopSetMessageReadFlag request — [MS-OXCROPS] 2.2.6.11.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SetMessageReadFlagRequest {
+    /// InputHandleIndex; the index of the ROP itself is ResponseHandleIndex.
+    pub input_index: u8,
+    /// ReadFlags.
+    pub read_flags: u8,
+    /// ClientData, in public folders. Whether it is there only the logon says: it is written here, and read by whoever
+    /// knows the logon.
+    pub client_data: Option<[u8; 24]>,
+}
+
+impl Wire for SetMessageReadFlagRequest {
+    fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        let (input_index, read_flags) = (r.u8("InputHandleIndex")?, r.u8("ReadFlags")?);
+        Ok(Self { input_index, read_flags, client_data: None })
+    }
+
+    fn write(&self, w: &mut Writer) -> Result<(), WireError> {
+        w.u8(self.input_index);
+        w.u8(self.read_flags);
+        if let Some(data) = &self.client_data {
+            w.bytes(data);
+        }
+        Ok(())
     }
 }
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use watertight_mapi::{
     PropId, PropName,
     store::{
-        Access, Depth, Grant, MailboxKind, NewAccount, NewFolder, NtHash, PUBLIC_DN, SecretKinds, SpecialFolder,
-        Store, StoreError, TokenHash, split_dn,
+        Access, Depth, Grant, MailboxKind, NewAccount, NewFolder, NtHash, PUBLIC_DN, SecretKinds,
+        SpecialFolder, Store, StoreError, TokenHash, split_dn,
     },
 };
 use watertight_wire::Guid;

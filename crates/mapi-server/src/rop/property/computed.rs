@@ -16,8 +16,12 @@ use super::super::{
 const FOLDER_ACCESS: i32 = 0x3f;
 /// PidTagAccess of a message: MODIFY, READ, DELETE.
 const MESSAGE_ACCESS: i32 = 0x07;
+/// PidTagAccess of what may only be read: READ.
+const READ_ACCESS: i32 = 0x02;
 /// PidTagRights of the owner.
 const OWNER_RIGHTS: i32 = 0x0000_05fb;
+/// PidTagRights of somebody who may read: ReadAny, FolderVisible.
+const READER_RIGHTS: i32 = 0x0000_0401;
 /// PidTagMessageFlags — [MS-OXCMSG] 2.2.1.6: mfRead, mfHasAttach, mfFAI.
 const MF_READ: i32 = 0x01;
 const MF_HAS_ATTACH: i32 = 0x10;
@@ -145,10 +149,10 @@ pub(in super::super) fn folder_value(logon: &Logon, folder: &Folder, tag: PropTa
         tags::CHANGE_NUMBER => id(folder.change_number.0),
         tags::CREATION_TIME => folder.created.into(),
         tags::LAST_MODIFICATION_TIME => folder.modified.into(),
-        tags::ACCESS => FOLDER_ACCESS.into(),
-        tags::ACCESS_LEVEL => 1.into(),
+        tags::ACCESS => if logon.is_read_only() { READ_ACCESS } else { FOLDER_ACCESS }.into(),
+        tags::ACCESS_LEVEL => i32::from(!logon.is_read_only()).into(),
         tags::OBJECT_TYPE => 3.into(),
-        tags::RIGHTS => OWNER_RIGHTS.into(),
+        tags::RIGHTS => if logon.is_read_only() { READER_RIGHTS } else { OWNER_RIGHTS }.into(),
         tags::MESSAGE_SIZE_EXTENDED => i64::try_from(folder.counts.bytes).unwrap_or(i64::MAX).into(),
         tags::STORE_ENTRY_ID => logon.store_entry_id(),
         tags::STORE_RECORD_KEY => logon.info().mailbox_guid.to_bytes().to_vec().into(),
@@ -216,8 +220,8 @@ fn any_value(logon: &Logon, kind: ItemKind, props: &PropBag, tag: PropTag) -> Op
         tags::ASSOCIATED => (kind == ItemKind::Associated).into(),
         tags::ROW_TYPE => 1.into(),
         tags::DEPTH => 0.into(),
-        tags::ACCESS => MESSAGE_ACCESS.into(),
-        tags::ACCESS_LEVEL => 1.into(),
+        tags::ACCESS => if logon.is_read_only() { READ_ACCESS } else { MESSAGE_ACCESS }.into(),
+        tags::ACCESS_LEVEL => i32::from(!logon.is_read_only()).into(),
         tags::OBJECT_TYPE => 5.into(),
         tags::STORE_ENTRY_ID => logon.store_entry_id(),
         tags::STORE_RECORD_KEY => logon.info().mailbox_guid.to_bytes().to_vec().into(),
