@@ -28,6 +28,9 @@ pub enum Error {
     /// The server does not accept the user.
     #[error(transparent)]
     SignIn(#[from] SignInError),
+    /// The server does not open the mailbox that was asked for.
+    #[error(transparent)]
+    Mailbox(#[from] MailboxError),
     /// What answers is no MAPI/HTTP server.
     #[error("{url} does not speak MAPI over HTTP ({why}); check the URL, it usually ends in /mapi/emsmdb/")]
     NotMapi {
@@ -93,7 +96,7 @@ impl Error {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Reach(_) | Self::Trust(_) | Self::NotMapi { .. } | Self::Busy { .. } => ErrorClass::Reach,
-            Self::SignIn(_) | Self::Discovery(DiscoveryError::Unknown { .. }) => ErrorClass::SignIn,
+            Self::SignIn(_) | Self::Mailbox(_) | Self::Discovery(DiscoveryError::Unknown { .. }) => ErrorClass::SignIn,
             Self::Discovery(_) => ErrorClass::Reach,
             Self::SessionLost(_) | Self::Closed => ErrorClass::SessionLost,
             // Not this server speaks, but what stands before it or in its place.
@@ -287,6 +290,65 @@ pub enum SignInError {
         "there is no mailbox with this user DN here ({0}); check it, or leave it out to let Autodiscover find it"
     )]
     NoMailbox(MapiCode),
+}
+
+/// The server knows the user, and does not open the mailbox that was asked for.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailboxError {
+    /// ecWrongServer: it is on another server now.
+    #[error(
+        "the mailbox has moved to {server:?}; let Autodiscover find it again (without --server), or give --server with that name"
+    )]
+    Moved {
+        /// ServerName of the answer.
+        server: String,
+    },
+    /// ecLoginPerm or another refusal for somebody else's mailbox.
+    #[error(
+        "{user} may not open the mailbox {mailbox} ({code}); ask its owner, or whoever runs the server, for access to the whole mailbox"
+    )]
+    NoRight {
+        /// Who asked.
+        user: String,
+        /// The mailbox.
+        mailbox: String,
+        /// The server's answer.
+        code: MapiCode,
+    },
+    /// ecUnknownUser for somebody else's mailbox.
+    #[error("the server has no mailbox {mailbox} ({code}); check the address or the DN given with --mailbox")]
+    Unknown {
+        /// The mailbox.
+        mailbox: String,
+        /// The server's answer.
+        code: MapiCode,
+    },
+    /// There are no public folders, or the user may not open them.
+    #[error(
+        "the server opens no public folders ({0}); ask whoever runs it whether there are any, and on which server"
+    )]
+    NoPublicFolders(MapiCode),
+    /// Of the public folders none is called so.
+    #[error("there is no public folder {path:?}; there are: {known}")]
+    NoPublicFolder {
+        /// The path that was given.
+        path: String,
+        /// The folders that there are where the path ends.
+        known: String,
+    },
+}
+
+impl MailboxError {
+    /// A refused logon to a mailbox that is not the user's own.
+    pub(crate) fn of_other(error: Error, user: &str, mailbox: &str) -> Error {
+        let (user, mailbox) = (user.to_owned(), mailbox.to_owned());
+        match error {
+            Error::SignIn(SignInError::NoPrivilege(code)) => Self::NoRight { user, mailbox, code }.into(),
+            Error::SignIn(SignInError::NoMailbox(code)) => Self::Unknown { mailbox, code }.into(),
+            other => other,
+        }
+    }
 }
 
 impl SignInError {

@@ -83,12 +83,12 @@ pub use discover::{
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{
-    DiscoveryError, Error, ErrorClass, Lost, ProtocolError, ReachError, SetupError, SignInError, TrustError,
+    DiscoveryError, Error, ErrorClass, Lost, MailboxError, ProtocolError, ReachError, SetupError, SignInError, TrustError,
 };
 pub use export::{ContentsExporter, Export, ExportError, ExportFlags, HierarchyExporter, Step};
 pub use folder::{Completion, Deletion, Depth, Folder, Transfer};
 pub use handle::ServerHandle;
-pub use logon::{Logon, SpecialFolder};
+pub use logon::{Logon, SpecialFolder, Target};
 pub use mailbox::Mailbox;
 pub use mapi::Mapi;
 pub use mapi::error::MapiError;

@@ -4,25 +4,28 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use watertight_mapi::prop::{Prop, PropBag};
+use watertight_mapi::prop::{Prop, PropBag, tags};
 use watertight_mapi::rop::field::{Bytes16, LongTermId};
 use watertight_mapi::rop::logon::{
-    IdFromLongTermIdRequest, LogonRequest, LogonResponse, LongTermIdFromIdRequest, PrivateLogon,
+    IdFromLongTermIdRequest, LogonRequest, LogonResponse, LongTermIdFromIdRequest,
 };
-use watertight_mapi::rop::{INVALID_HANDLE, Request, RequestBody, ResponseBody};
-use watertight_mapi::{Fid, GlobCnt, MapiCode, Mid, PropTag, ReplId};
+use watertight_mapi::rop::{INVALID_HANDLE, Request, RequestBody, Response, ResponseBody};
+use watertight_mapi::{Fid, GlobCnt, MapiCode, Mid, PropTag, PropValue, ReplId};
 use watertight_wire::Guid;
 
-use crate::error::{Error, ProtocolError, SignInError};
-use crate::folder::Folder;
+use crate::error::{Error, MailboxError, ProtocolError, SignInError};
+use crate::folder::{Depth, Folder};
 use crate::handle::ServerHandle;
 use crate::object::message::{self, Access, Message};
 use crate::object::names::Names;
 use crate::object::props::{self, On, Problem};
-use crate::session::{Requester, Session};
+use crate::object::table::View;
+use crate::session::{Replies, Requester, Session};
 
 /// Private — [MS-OXCSTOR] 2.2.1.1.1.
 const LOGON_PRIVATE: u8 = 0x01;
+/// PUBLIC, HOME_LOGON, USE_PER_MDB_REPLID_MAPPING — [MS-OXCSTOR] 2.2.1.1.1.
+const PUBLIC_FLAGS: u32 = 0x0100_0006;
 /// USE_PER_MDB_REPLID_MAPPING, HOME_LOGON, TAKE_OWNERSHIP — [MS-OXCSTOR] 2.2.1.1.1.
 const OPEN_FLAGS: u32 = 0x0100_000C;
 
@@ -57,7 +60,21 @@ pub enum SpecialFolder {
     Shortcuts,
 }
 
-/// A logon to a private mailbox — [MS-OXCSTOR] 3.1.4.1. Clones share it; the last one releases it.
+/// The most folders beside each other through which a path is looked for.
+const MOST_FOLDERS: usize = 10_000;
+/// Folders that are named where one is not there.
+const LISTED: usize = 20;
+
+/// What a logon opens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The mailbox or archive with this legacy DN.
+    Mailbox(String),
+    /// The public folders.
+    PublicFolders,
+}
+
+/// A logon to a mailbox or to the public folders — [MS-OXCSTOR] 3.1.4.1. Clones share it; the last one releases it.
 #[derive(Clone)]
 pub struct Logon {
     pub(crate) requester: Requester,
@@ -66,7 +83,7 @@ pub struct Logon {
 
 pub(crate) struct Inner {
     pub(crate) handle: ServerHandle,
-    pub(crate) response: PrivateLogon,
+    pub(crate) response: LogonResponse,
     /// Which replica stands behind a REPLID in this logon.
     pub(crate) replicas: Mutex<BTreeMap<ReplId, Guid>>,
     /// The named properties that are known.
@@ -83,22 +100,61 @@ impl Session {
         self.logon_with(dn, 0).await
     }
 
+    /// Logs on to the public folders — [MS-OXCROPS] 2.2.3.1 RopLogon.
+    ///
+    /// # Errors
+    /// [`Error::Mailbox`] when there are none, or the user may not.
+    pub async fn logon_public(&self) -> Result<Logon, Error> {
+        let body = LogonRequest {
+            logon_flags: 0,
+            open_flags: PUBLIC_FLAGS,
+            store_state: 0,
+            essdn: Bytes16(Vec::new()),
+        };
+        match self.rop_logon(body).await {
+            Err(Error::SignIn(SignInError::NoPrivilege(code) | SignInError::NoMailbox(code))) => {
+                Err(MailboxError::NoPublicFolders(code).into())
+            }
+            other => other,
+        }
+    }
+
+    /// Logs on to a mailbox or the public folders.
+    ///
+    /// # Errors
+    /// As [`Session::logon`] and [`Session::logon_public`].
+    pub async fn logon_to(&self, target: &Target) -> Result<Logon, Error> {
+        match target {
+            Target::Mailbox(dn) => self.logon(dn).await,
+            Target::PublicFolders => self.logon_public().await,
+        }
+    }
+
     /// The same, with more OpenFlags.
     pub(crate) async fn logon_with(&self, dn: &str, open_flags: u32) -> Result<Logon, Error> {
         let mut essdn = dn.as_bytes().to_vec();
         essdn.push(0);
-        let body = LogonRequest {
+        self.rop_logon(LogonRequest {
             logon_flags: LOGON_PRIVATE,
             open_flags: OPEN_FLAGS | open_flags,
             store_state: 0,
             essdn: Bytes16(essdn),
-        };
+        })
+        .await
+    }
+
+    async fn rop_logon(&self, body: LogonRequest) -> Result<Logon, Error> {
+        let private = body.logon_flags & LOGON_PRIVATE != 0;
         let requests = [Request::new(0, RequestBody::Logon(body))];
         let requester = self.requester();
         let mut replies = requester.ask(&requests, &[INVALID_HANDLE], &[]).await?;
+        if let Some(server) = moved(&replies) {
+            return Err(MailboxError::Moved { server }.into());
+        }
         let response = match replies.success(0, "RopLogon") {
-            Ok(Some(ResponseBody::Logon(LogonResponse::Private(response)))) => response.clone(),
-            Ok(_) => return Err(unexpected("RopLogon opened no private mailbox")),
+            Ok(Some(ResponseBody::Logon(response @ LogonResponse::Private(_)))) if private => response.clone(),
+            Ok(Some(ResponseBody::Logon(response @ LogonResponse::Public(_)))) if !private => response.clone(),
+            Ok(_) => return Err(unexpected("RopLogon opened something else than was asked for")),
             Err(Error::Refused { operation, code }) => {
                 return Err(SignInError::of(code).map_or(Error::Refused { operation, code }, Error::SignIn));
             }
@@ -112,10 +168,32 @@ impl Session {
     }
 }
 
+/// The server that has the mailbox now, where the answer says that it is not this one.
+fn moved(replies: &Replies) -> Option<String> {
+    let response = replies.responses.first().and_then(Response::rop)?;
+    match (response.return_value, &response.body) {
+        (MapiCode::WrongServer, Some(ResponseBody::Logon(LogonResponse::Redirect(_, name)))) => {
+            // What is shown to people is no control sequence.
+            let name = String::from_utf8_lossy(name);
+            Some(name.trim_end_matches('\0').chars().map(|c| if c.is_control() { '?' } else { c }).collect())
+        }
+        _ => None,
+    }
+}
+
 impl Logon {
-    /// The id of a standard folder.
+    /// The id of a standard folder. Of those named here public folders have two, the root and the IPM subtree; the
+    /// others are the zero id there.
     #[must_use]
     pub fn special_folder(&self, folder: SpecialFolder) -> Fid {
+        if self.is_public() {
+            let [root, ipm, ..] = self.fids();
+            return match folder {
+                SpecialFolder::Root => root,
+                SpecialFolder::IpmSubtree => ipm,
+                _ => Fid::default(),
+            };
+        }
         let [
             root,
             deferred,
@@ -130,7 +208,7 @@ impl Logon {
             search,
             views,
             short,
-        ] = self.inner.response.folder_ids.0;
+        ] = self.fids();
         match folder {
             SpecialFolder::Root => root,
             SpecialFolder::DeferredAction => deferred,
@@ -148,16 +226,45 @@ impl Logon {
         }
     }
 
-    /// The mailbox, as the server identifies it.
+    /// Whether it is a logon to the public folders.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        matches!(self.inner.response, LogonResponse::Public(_))
+    }
+
+    /// The mailbox, as the server identifies it; the public folders by their REPLGUID.
     #[must_use]
     pub fn mailbox_guid(&self) -> Guid {
-        self.inner.response.mailbox_guid
+        match &self.inner.response {
+            LogonResponse::Private(response) => response.mailbox_guid,
+            LogonResponse::Public(response) => response.repl_guid,
+            LogonResponse::Redirect(..) => Guid::NIL,
+        }
     }
 
     /// What RopLogon answered.
     #[must_use]
-    pub fn response(&self) -> &PrivateLogon {
+    pub fn response(&self) -> &LogonResponse {
         &self.inner.response
+    }
+
+    /// FolderIds of RopLogon.
+    fn fids(&self) -> [Fid; 13] {
+        match &self.inner.response {
+            LogonResponse::Private(response) => response.folder_ids.0,
+            LogonResponse::Public(response) => response.folder_ids.0,
+            LogonResponse::Redirect(..) => [Fid::default(); 13],
+        }
+    }
+
+    /// ReplId and ReplGuid of RopLogon.
+    #[must_use]
+    pub fn own_replica(&self) -> (ReplId, Guid) {
+        match &self.inner.response {
+            LogonResponse::Private(response) => (response.repl_id, response.repl_guid),
+            LogonResponse::Public(response) => (response.repl_id, response.repl_guid),
+            LogonResponse::Redirect(..) => (ReplId::default(), Guid::NIL),
+        }
     }
 
     /// The handle, for [`Session::execute`].
@@ -177,17 +284,17 @@ impl Logon {
         if let Some(guid) = self.known_replica(repl_id) {
             return Ok(guid);
         }
-        let inbox = self.special_folder(SpecialFolder::Inbox);
-        let some_id = if inbox.repl_id == repl_id {
-            inbox
+        let known = if self.is_public() { SpecialFolder::IpmSubtree } else { SpecialFolder::Inbox };
+        let known = self.special_folder(known);
+        let (own, own_guid) = self.own_replica();
+        let some_id = if known.repl_id == repl_id {
+            known
         } else {
             Fid::new(repl_id, GlobCnt::new(1).unwrap_or_default())
         };
         let guid = match self.long_term_id(some_id).await {
             Ok(id) => id.database_guid,
-            Err(Error::Refused { .. }) if repl_id == self.inner.response.repl_id => {
-                self.inner.response.repl_guid
-            }
+            Err(Error::Refused { .. }) if repl_id == own => own_guid,
             Err(error) => return Err(error),
         };
         let mut replicas = self.inner.replicas.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,6 +385,32 @@ impl Logon {
     /// As [`Logon::open_folder`].
     pub async fn root(&self) -> Result<Folder, Error> {
         self.folder(SpecialFolder::Root).await
+    }
+
+    /// The folder at a path of names below the IPM subtree, separated by `/` and compared without case.
+    ///
+    /// # Errors
+    /// [`MailboxError::NoPublicFolder`] where a name is not there.
+    pub async fn folder_at(&self, path: &str) -> Result<(Fid, String), Error> {
+        let mut at = (self.special_folder(SpecialFolder::IpmSubtree), String::new());
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let folder = self.open_folder(at.0).await?;
+            let view = View::of(&[tags::FOLDER_ID, tags::DISPLAY_NAME]);
+            let rows = folder.hierarchy_table(Depth::Children, &view).await?.all_rows(MOST_FOLDERS).await?;
+            let shown = |row: &PropBag| row.text(tags::DISPLAY_NAME).unwrap_or_default().to_owned();
+            let found = rows.iter().find(|row| shown(row).to_lowercase() == name.to_lowercase());
+            let id = found.and_then(|row| match row.get(tags::FOLDER_ID) {
+                Some(PropValue::I64(id)) => Some(Fid::from_u64(id.cast_unsigned())),
+                _ => None,
+            });
+            let (Some(id), Some(row)) = (id, found) else {
+                let known: Vec<_> = rows.iter().take(LISTED).map(shown).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(MailboxError::NoPublicFolder { path: path.to_owned(), known }.into());
+            };
+            at = (id, shown(row));
+        }
+        Ok(at)
     }
 
     /// Opens a message — [MS-OXCMSG] 2.2.3.1 RopOpenMessage.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::connector::Connector;
-use crate::error::{Error, ProtocolError, ReachError};
-use crate::logon::Logon;
+use crate::error::{Error, MailboxError, ProtocolError, ReachError};
+use crate::logon::{Logon, Target};
 use crate::session::Session;
 
 /// A user's mailbox on one server, over one session context at a time, which is made again when it was lost.
@@ -20,7 +20,9 @@ use crate::session::Session;
 /// ```
 pub struct Mailbox {
     connector: Connector,
+    /// Whoever signs in.
     dn: String,
+    target: Target,
     open: Option<(Session, Logon)>,
     /// Whether it was ever reached: what cannot be reached at first is not tried again.
     reached: bool,
@@ -36,15 +38,24 @@ impl Mailbox {
     /// Opens nothing yet.
     #[must_use]
     pub fn new(connector: Connector, dn: impl Into<String>) -> Self {
+        let dn = dn.into();
         Self {
             connector,
-            dn: dn.into(),
+            target: Target::Mailbox(dn.clone()),
+            dn,
             open: None,
             reached: false,
             failures: 0,
             sessions: 0,
             tries: u32::MAX,
         }
+    }
+
+    /// Opens another mailbox than that of whoever signs in, or the public folders.
+    #[must_use]
+    pub fn with_target(mut self, target: Target) -> Self {
+        self.target = target;
+        self
     }
 
     /// The same with fewer tries: for callers that come again later by themselves.
@@ -146,12 +157,15 @@ impl Mailbox {
 
     async fn connect(&self) -> Result<(Session, Logon), Error> {
         let session = self.connector.connect(&self.dn).await?;
-        match session.logon(&self.dn).await {
+        match session.logon_to(&self.target).await {
             Ok(logon) => Ok((session, logon)),
             Err(error) => {
                 // The first error is the one that matters.
                 let _ = session.disconnect().await;
-                Err(error)
+                Err(match &self.target {
+                    Target::Mailbox(dn) if *dn != self.dn => MailboxError::of_other(error, &self.dn, dn),
+                    _ => error,
+                })
             }
         }
     }

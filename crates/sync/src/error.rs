@@ -23,6 +23,11 @@ pub enum SyncError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The Maildir is that of another mailbox.
+    #[error(
+        "{0} holds another mailbox, or other public folders; give each a Maildir of its own, this one is left as it is"
+    )]
+    OtherMailbox(PathBuf),
     /// The state was written by a newer program.
     #[error("{path} was written by a newer version of this program ({found}); this one knows {known}")]
     Newer {

@@ -71,7 +71,7 @@ pub use replica::{FolderKey, Options, Replica, SyncFolder};
 pub use report::{LeftOut, Report, Tally};
 pub use settings::{Mode, SETTINGS, Since};
 pub use spool::Spool;
-pub use synchronizer::{Config, Scope, Synchronizer};
+pub use synchronizer::{Config, Scope, Synchronizer, Tree};
 pub use watertight_mapi::GlobalId;
 
 /// The directory of the root that holds what is not mail.

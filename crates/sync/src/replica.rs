@@ -272,6 +272,34 @@ impl Replica {
         Ok(())
     }
 
+    /// Remembers whose Maildir this is, by the mailbox and, of public folders, by the folder at its top; refuses another.
+    ///
+    /// One that was made before this was remembered, or whose state was lost, is known by the replica of its folders.
+    ///
+    /// # Errors
+    /// [`SyncError::OtherMailbox`], and those of the state.
+    pub fn belongs_to(&self, mailbox: Guid, top: GlobalId, public: bool) -> SyncResult<()> {
+        let mut identity = mailbox.to_bytes().to_vec();
+        if public {
+            identity.extend_from_slice(&top.replica.to_bytes());
+            identity.extend_from_slice(&top.counter.to_bytes());
+        }
+        let (known, folders) =
+            self.transaction("cannot read it", false, |tx| Ok((tx.meta("mailbox")?, tx.folders()?)))?;
+        let ours = match &known {
+            Some(known) => *known == identity,
+            None if public => folders.is_empty() || folders.iter().any(|row| row.fid == top),
+            None => folders.is_empty() || folders.iter().any(|row| row.fid.replica == top.replica),
+        };
+        if !ours {
+            return Err(SyncError::OtherMailbox(self.root.clone()));
+        }
+        if known.is_none() {
+            self.commit("cannot write it", |tx| tx.set_meta("mailbox", &identity))?;
+        }
+        Ok(())
+    }
+
     /// The folders that are synchronized, by path.
     ///
     /// # Errors

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::task::JoinSet;
-use watertight_mapi_client::{Connector, Logon, Mailbox, SpecialFolder, Traffic};
+use watertight_mapi::GlobCnt;
+use watertight_mapi_client::{Connector, Logon, Mailbox, SpecialFolder, Target, Traffic};
+use watertight_wire::Guid;
 
 use crate::{
-    GlobalId, HierarchyChanges, LeftOut, Options, Replica, Report, SyncError, SyncFolder, SyncResult,
+    FolderChange, GlobalId, HierarchyChanges, LeftOut, Options, Replica, Report, SyncError, SyncFolder, SyncResult,
     hierarchy::holds_mail, translate::Translator,
 };
 
@@ -51,11 +53,25 @@ impl Scope {
     }
 }
 
+/// Which tree of folders is synchronized.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Tree {
+    /// The mailbox of whoever signs in.
+    #[default]
+    Own,
+    /// Another mailbox, or an archive: its legacy DN.
+    Mailbox(String),
+    /// The public folders: all, or the one at this path with those below it. The top one is the Maildir itself, as the
+    /// Inbox of a mailbox is.
+    Public(Option<String>),
+}
+
 /// One-way synchronization of a mailbox into a Maildir; the server wins.
 #[derive(Clone)]
 pub struct Synchronizer {
     connector: Connector,
     user_dn: String,
+    tree: Tree,
     config: Config,
 }
 
@@ -68,7 +84,14 @@ impl Synchronizer {
     /// A synchronizer of the mailbox of the user with this DN.
     #[must_use]
     pub fn new(connector: Connector, user_dn: impl Into<String>, config: Config) -> Self {
-        Self { connector, user_dn: user_dn.into(), config }
+        Self { connector, user_dn: user_dn.into(), tree: Tree::Own, config }
+    }
+
+    /// Another tree of folders than the mailbox of that user.
+    #[must_use]
+    pub fn with_tree(mut self, tree: Tree) -> Self {
+        self.tree = tree;
+        self
     }
 
     /// Synchronizes once. What was done before an error stays done, and the next run goes on there.
@@ -94,7 +117,12 @@ impl Synchronizer {
     /// The mailbox, for [`Synchronizer::run_on`]; nothing is opened yet.
     #[must_use]
     pub fn mailbox(&self) -> Mailbox {
-        Mailbox::new(self.connector.clone(), self.user_dn.clone())
+        let mailbox = Mailbox::new(self.connector.clone(), self.user_dn.clone());
+        match &self.tree {
+            Tree::Own => mailbox,
+            Tree::Mailbox(dn) => mailbox.with_target(Target::Mailbox(dn.clone())),
+            Tree::Public(_) => mailbox.with_target(Target::PublicFolders),
+        }
     }
 
     /// Synchronizes once over a session that lives on: the first session context is the given one.
@@ -241,11 +269,22 @@ impl Synchronizer {
         replica: &Arc<Replica>,
         logon: &Logon,
     ) -> SyncResult<(HierarchyChanges, GlobalId)> {
-        let (top, inbox) =
-            (logon.special_folder(SpecialFolder::IpmSubtree), logon.special_folder(SpecialFolder::Inbox));
+        let public = match &self.tree {
+            Tree::Public(path) => Some(logon.folder_at(path.as_deref().unwrap_or_default()).await?),
+            Tree::Own | Tree::Mailbox(_) => None,
+        };
+        let (top, inbox) = match &public {
+            Some((top, _)) => (*top, *top),
+            None => {
+                (logon.special_folder(SpecialFolder::IpmSubtree), logon.special_folder(SpecialFolder::Inbox))
+            }
+        };
         let root = GlobalId::new(logon.replica(top.repl_id).await?, top.counter);
         let inbox = GlobalId::new(logon.replica(inbox.repl_id).await?, inbox.counter);
-        let state = replica.hierarchy_state()?;
+        replica.belongs_to(logon.mailbox_guid(), root, public.is_some())?;
+        let mut state = replica.hierarchy_state()?;
+        // The top of public folders is a folder with posts, of which this synchronization does not speak.
+        state.given.remove(root.replica, root.counter);
         let mut download = logon.sync_hierarchy(top, &state).await?;
         let mut translator = Translator::default();
         let mut changes = HierarchyChanges::default();
@@ -254,6 +293,15 @@ impl Synchronizer {
                 translator.learn(id, logon.replica(id).await?);
             }
             translator.hierarchy(event, root, &mut changes);
+        }
+        if let Some((_, name)) = public {
+            let nowhere = GlobalId::new(Guid::NIL, GlobCnt::default());
+            changes.changed.iter_mut().filter(|f| f.parent == root).for_each(|f| f.parent = nowhere);
+            changes.state.given.insert(root.replica, root.counter);
+            if !replica.folders()?.iter().any(|f| f.fid == root) {
+                let class = String::new();
+                changes.changed.push(FolderChange { fid: root, parent: nowhere, name, class, messages: 0 });
+            }
         }
         Ok((changes, inbox))
     }

@@ -182,6 +182,12 @@ pub enum User {
     Passwd(UserPasswd),
     /// Make an access token for an account, or revoke all it has.
     Token(UserToken),
+    /// List the accounts, and who may open whose mailbox.
+    List(UserList),
+    /// Let somebody open another's mailbox, or write into the public folders.
+    Grant(UserGrant),
+    /// Take that right away.
+    Revoke(UserRevoke),
 }
 
 /// `watertight user passwd`
@@ -234,6 +240,59 @@ pub struct UserToken {
     pub revoke: bool,
 }
 
+/// `watertight user list`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  watertight user list --data /srv/mail")]
+pub struct UserList {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+/// `watertight user grant`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Everybody with an account reads the public folders; --public lets somebody write into them.
+A server that runs knows of it at once.
+
+Examples:
+  watertight user grant --data /srv/mail anna bea --read-only
+  watertight user grant --data /srv/mail --public bea")]
+pub struct UserGrant {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The public folders instead of somebody's mailbox: only TO is to be named.
+    #[arg(long, conflicts_with = "read_only")]
+    pub public: bool,
+    /// Let them read, and change nothing.
+    #[arg(long)]
+    pub read_only: bool,
+    /// Whose mailbox (and archive), and who may open it.
+    #[arg(value_names = ["OWNER", "TO"], num_args = 1..=2, required = true)]
+    pub names: Vec<String>,
+}
+
+/// `watertight user revoke`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  watertight user revoke --data /srv/mail anna bea
+  watertight user revoke --data /srv/mail --public bea")]
+pub struct UserRevoke {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The public folders instead of somebody's mailbox: only TO is to be named.
+    #[arg(long)]
+    pub public: bool,
+    /// Whose mailbox, and who may open it no longer.
+    #[arg(value_names = ["OWNER", "TO"], num_args = 1..=2, required = true)]
+    pub names: Vec<String>,
+}
+
 /// `watertight user add`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -261,6 +320,9 @@ pub struct UserAdd {
     /// NTLM to whoever reads the data directory.
     #[arg(long)]
     pub ntlm: bool,
+    /// An archive too: a second mailbox. An account that is there gets one, and keeps its password.
+    #[arg(long)]
+    pub archive: bool,
 }
 
 /// `watertight import`
@@ -280,8 +342,14 @@ pub struct Import {
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// The account whose mailbox it is.
-    #[arg(long, value_name = "NAME")]
-    pub mailbox: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "public")]
+    pub mailbox: Option<String>,
+    /// Into the account's archive.
+    #[arg(long, requires = "mailbox")]
+    pub archive: bool,
+    /// Into the public folders: --folder says which one.
+    #[arg(long, conflicts_with = "mailbox", requires = "folder")]
+    pub public: bool,
     /// The folder to import into; `/` separates names [default: Inbox].
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<String>,
@@ -300,6 +368,22 @@ pub enum Store {
     Check(StoreCheck),
     /// Copy a data directory, also while it is served.
     Backup(StoreBackup),
+    /// Make the public folders.
+    Public(StorePublic),
+}
+
+/// `watertight store public`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Everybody with an account may read them; who may write is said with `watertight user grant`.
+
+Example:
+  watertight store public --data /srv/mail
+  watertight user grant --data /srv/mail --public anna")]
+pub struct StorePublic {
+    /// The data directory.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
 }
 
 /// `watertight store check`
@@ -495,8 +579,17 @@ pub struct Sync {
     #[arg(value_name = "MAILDIR", conflicts_with = "maildir")]
     pub into: Option<PathBuf>,
     /// Every account of the configuration that has a Maildir.
-    #[arg(long, conflicts_with_all = ["name", "into", "maildir", "server", "user", "user_dn", "sign_in", "secret"])]
+    #[arg(long, conflicts_with_all = ["name", "into", "maildir", "server", "user", "user_dn", "sign_in", "secret", "mailbox", "archive", "public_folders"])]
     pub all: bool,
+    /// Whose mailbox, where it is not the user's own: an address, or a DN. Each has a Maildir of its own.
+    #[arg(long, value_name = "OTHER")]
+    pub mailbox: Option<String>,
+    /// The archive of the mailbox.
+    #[arg(long)]
+    pub archive: bool,
+    /// The public folders: all, or the one at PATH (names separated by `/`) with those below it.
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["mailbox", "archive"])]
+    pub public_folders: Option<String>,
     /// The configuration [default: ~/.config/watertight/config.toml].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -39,3 +39,23 @@ pub async fn mailbox(store: &dyn Store, name: &str) -> Result<(Account, Arc<dyn 
     let mailbox = store.mailbox(account.mailbox_guid).await.context("cannot open the mailbox")?;
     Ok((account, mailbox))
 }
+
+/// The archive of an account.
+pub async fn archive(store: &dyn Store, name: &str) -> Result<Arc<dyn Mailbox>> {
+    let (account, _) = mailbox(store, name).await?;
+    let archive = account.archive.ok_or_else(|| {
+        let cure = format!("make one with: watertight user add --data DIR {name} --archive");
+        Failure::new(Exit::Failed, format!("{name} has no archive"), cure)
+    })?;
+    store.mailbox(archive).await.context("cannot open the archive")
+}
+
+/// The mailbox of the public folders.
+pub async fn public(store: &dyn Store) -> Result<Arc<dyn Mailbox>> {
+    let public = store.public_store().await.context("cannot look for public folders")?;
+    let public = public.ok_or_else(|| {
+        let cure = "make them with: watertight store public --data DIR";
+        Failure::new(Exit::Failed, "there are no public folders", cure)
+    })?;
+    store.mailbox(public).await.context("cannot open the public folders")
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use watertight_mapi::MapiCode;
 
-use crate::error::{DiscoveryError, Error, ProtocolError, ReachError, SetupError, SignInError, TrustError};
+use crate::error::{DiscoveryError, Error, MailboxError, ProtocolError, ReachError, SetupError, SignInError, TrustError};
 
 /// A failed call of [`Mapi`](crate::Mapi) or [`MapiSession`](crate::MapiSession): the return value with its extended
 /// text (the role of MAPIERROR).
@@ -117,6 +117,13 @@ pub(crate) const fn code(error: &Error) -> MapiCode {
             MapiCode::UnconfiguredLogon
         }
         Error::SignIn(SignInError::Forbidden | SignInError::NoPrivilege(_)) => MapiCode::AccessDenied,
+        Error::Mailbox(MailboxError::NoRight { .. }) => MapiCode::AccessDenied,
+        Error::Mailbox(
+            MailboxError::Moved { .. }
+            | MailboxError::Unknown { .. }
+            | MailboxError::NoPublicFolders(_)
+            | MailboxError::NoPublicFolder { .. },
+        ) => MapiCode::NotFound,
         Error::SignIn(SignInError::NotOffered { .. })
         | Error::NotMapi { .. }
         | Error::Discovery(DiscoveryError::NoMapiHttp { .. }) => MapiCode::NotSupported,

@@ -100,7 +100,7 @@ async fn replicas_are_asked_for_once() {
     let session = bench.connector.connect(&bench.dn).await.unwrap();
     let logon = session.logon(&bench.dn).await.unwrap();
     let inbox = logon.special_folder(SpecialFolder::Inbox);
-    assert_ne!(inbox.repl_id, logon.response().repl_id, "the server's peculiarity");
+    assert_ne!(inbox.repl_id, logon.own_replica().0, "the server's peculiarity");
     let replica = logon.replica(inbox.repl_id).await.unwrap();
     assert_eq!(replica.to_string(), "00000004-18a5-6f7b-bcdc-ea1ed03c5657");
     let before = bench.connector.traffic().requests;
@@ -118,7 +118,7 @@ async fn a_state_that_fills_several_requests_is_uploaded() {
     let session = bench.connector.connect(&bench.dn).await.unwrap();
     let logon = session.logon(&bench.dn).await.unwrap();
     let mut state = State::default();
-    let replica = logon.response().repl_guid;
+    let replica = logon.own_replica().1;
     for n in 0..40_000_u64 {
         state.given.insert(replica, watertight_mapi::GlobCnt::new(n * 3 + 1).unwrap());
     }

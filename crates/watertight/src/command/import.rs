@@ -27,7 +27,11 @@ pub fn run(args: &Import, common: &Common) -> Result<Exit> {
     let start = Instant::now();
     let report = on_runtime(2, async {
         let store = data::open(&args.data, &Ledger::new("watertight")).await?;
-        let (_, mailbox) = data::mailbox(&store, &args.mailbox).await?;
+        let mailbox = match &args.mailbox {
+            Some(name) if args.archive => data::archive(&store, name).await?,
+            Some(name) => data::mailbox(&store, name).await?.1,
+            None => data::public(&store).await?,
+        };
         let options =
             Options { folder: args.folder.clone(), limits: Limits { max_message: args.max_message } };
         let bar = bar(common);

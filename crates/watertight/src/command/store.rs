@@ -3,9 +3,13 @@
 use anyhow::{Context, Result};
 use indicatif::HumanBytes;
 use serde_json::json;
+use watertight_ledger::Ledger;
+use watertight_mapi::store::{PUBLIC_DN, Store as _};
 use watertight_store::{CheckReport, Damage};
 
-use crate::cli::{Common, Store, StoreBackup, StoreCheck};
+use super::on_runtime;
+use crate::cli::{Common, Store, StoreBackup, StoreCheck, StorePublic};
+use crate::data;
 use crate::exit::Exit;
 use crate::out::say;
 use crate::words::counted;
@@ -15,6 +19,7 @@ pub fn run(command: &Store, common: &Common) -> Result<Exit> {
     match command {
         Store::Check(args) => check(args, common),
         Store::Backup(args) => backup(args, common),
+        Store::Public(args) => public(args, common),
     }
 }
 
@@ -69,6 +74,19 @@ fn backup(args: &StoreBackup, common: &Common) -> Result<Exit> {
         say!("{}", json!({"version": 1, "mailboxes": mailboxes}));
     } else if !common.quiet {
         say!("{} copied to {}", counted(mailboxes, "mailbox"), args.to.display());
+    }
+    Ok(Exit::Done)
+}
+
+fn public(args: &StorePublic, common: &Common) -> Result<Exit> {
+    on_runtime(1, async {
+        let store = data::open(&args.data, &Ledger::new("watertight")).await?;
+        store.create_public_store().await.context("cannot make the public folders")
+    })?;
+    if common.json {
+        say!("{}", json!({"version": 1, "dn": PUBLIC_DN}));
+    } else if !common.quiet {
+        say!("public folders, empty; everybody with an account may read them");
     }
     Ok(Exit::Done)
 }

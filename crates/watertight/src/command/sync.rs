@@ -3,6 +3,7 @@
 mod all;
 pub mod progress;
 mod watch;
+mod whose;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::out::say;
 use crate::secret;
 use crate::words::counted;
 use progress::{Bars, time};
+use whose::Whose;
 
 /// Runs the command.
 pub fn run(args: &Sync, common: &Common) -> Result<Exit> {
@@ -70,6 +72,7 @@ fn account(args: &Sync) -> Result<Account> {
 /// What is synchronized, where to, and how.
 struct Job {
     account: Account,
+    whose: Whose,
     maildir: PathBuf,
     folder: Option<String>,
     dry_run: bool,
@@ -138,6 +141,7 @@ impl Job {
             dry_run: args.dry_run,
             connections: args.connections.into(),
             allow_mass_delete: args.allow_mass_delete,
+            whose: Whose::new(args, &account.profile),
             manner: Manner::new(&account, args)?,
             account,
         })
@@ -186,6 +190,7 @@ impl Job {
         ledger: &Ledger,
     ) -> Result<(Report, Traffic)> {
         let dn = account.dn(connector).await?;
+        let tree = self.whose.tree(connector).await?;
         let discovery = connector.traffic();
         let mut options = usual(ledger);
         options.allow_mass_delete = self.allow_mass_delete;
@@ -199,6 +204,7 @@ impl Job {
             options,
         };
         let report = Synchronizer::new(connector.clone(), dn, config)
+            .with_tree(tree)
             .run()
             .await
             .map_err(|e| failed_for(e, &self.maildir, account))?;

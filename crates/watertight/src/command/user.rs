@@ -1,5 +1,7 @@
 //! `watertight user`
 
+mod rights;
+
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -19,6 +21,9 @@ pub fn run(command: &User, common: &Common) -> Result<Exit> {
         User::Add(args) => add(args, common),
         User::Passwd(args) => passwd(args, common),
         User::Token(args) => token(args, common),
+        User::List(args) => rights::list(args, common),
+        User::Grant(args) => rights::grant(args, common),
+        User::Revoke(args) => rights::revoke(args, common),
     }
 }
 
@@ -31,6 +36,9 @@ fn new_password(name: &str, file: Option<&Path>) -> Result<Zeroizing<String>> {
 }
 
 fn add(args: &UserAdd, common: &Common) -> Result<Exit> {
+    if args.archive && rights::add_archive(args, common)? {
+        return Ok(Exit::Done);
+    }
     let password = new_password(&args.name, args.password_file.as_deref())?;
     let password_hash =
         watertight_mapi_server::hash_password(&password).context("cannot hash the password")?;
@@ -54,7 +62,10 @@ fn add(args: &UserAdd, common: &Common) -> Result<Exit> {
                 format!("{0} is there, but without NTLM: watertight user passwd {0} --ntlm", args.name)
             })?;
         }
-        anyhow::Ok(account)
+        match args.archive {
+            true => store.create_archive(&account.name).await.context("cannot make the archive"),
+            false => Ok(account),
+        }
     })?;
     if common.json {
         let json = serde_json::json!({
@@ -63,6 +74,7 @@ fn add(args: &UserAdd, common: &Common) -> Result<Exit> {
             "smtp": account.smtp_address,
             "display": account.display_name,
             "dn": account.legacy_dn,
+            "archive_dn": account.archive_dn(),
         });
         say!("{json}");
     } else if !common.quiet {

@@ -17,7 +17,7 @@ use tokio::sync::watch::{Receiver, Sender};
 use tokio::task::JoinSet;
 use watertight_mapi_client::Connector;
 use watertight_sync::watch::{Home, Surroundings, Timing};
-use watertight_sync::{Config, SyncResult, Synchronizer};
+use watertight_sync::{Config, SyncResult, Synchronizer, Tree};
 
 use crate::cli::Common;
 use crate::exit::Exit;
@@ -28,7 +28,7 @@ use systemd::Systemd;
 use world::{Live, Orders};
 
 /// The way to a mailbox: its server, and the user's DN.
-pub type Found = Pin<Box<dyn Future<Output = SyncResult<(Connector, String)>> + Send>>;
+pub type Found = Pin<Box<dyn Future<Output = SyncResult<(Connector, String, Tree)>> + Send>>;
 
 /// A mailbox to keep in step.
 pub struct Job {
@@ -141,8 +141,8 @@ struct Place {
 #[async_trait]
 impl Home for Place {
     async fn synchronizer(&mut self) -> SyncResult<Synchronizer> {
-        let (connector, dn) = (self.way)().await?;
+        let (connector, dn, tree) = (self.way)().await?;
         *self.connector.lock().unwrap_or_else(PoisonError::into_inner) = Some(connector.clone());
-        Ok(Synchronizer::new(connector, dn, self.config.clone()))
+        Ok(Synchronizer::new(connector, dn, self.config.clone()).with_tree(tree))
     }
 }

@@ -7,8 +7,9 @@ use anyhow::{Result, anyhow};
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{Connector, Credentials, ShellCommand};
 use watertight_sync::watch::Failure as Failing;
-use watertight_sync::{Config, SyncError, SyncResult};
+use watertight_sync::{Config, SyncError, SyncResult, Tree};
 
+use super::whose::Whose;
 use super::{Job, account, usual};
 use crate::cli::{Common, Sync};
 use crate::command::account::{Account, profiles, wrong};
@@ -72,7 +73,7 @@ impl Job {
         let config =
             Config { maildir: self.maildir, connections: self.connections, folder: self.folder, options };
         let label = self.account.label().to_owned();
-        let way = Way { account: Arc::new(self.account), typed, ledger: ledger.clone() };
+        let way = Way { account: Arc::new(self.account), whose: self.whose, typed, ledger: ledger.clone() };
         let way = Arc::new(way);
         watch::Job {
             account: label,
@@ -89,21 +90,26 @@ impl Job {
 /// How the mailbox is found, again and again.
 struct Way {
     account: Arc<Account>,
+    whose: Whose,
     /// What cannot be read again.
     typed: Option<Credentials>,
     ledger: Ledger,
 }
 
 impl Way {
-    async fn find(&self) -> SyncResult<(Connector, String)> {
+    async fn find(&self) -> SyncResult<(Connector, String, Tree)> {
         let credentials = match &self.typed {
             Some(credentials) => credentials.clone(),
             None => self.read().await?,
         };
         let account = self.account.located(&credentials, &self.ledger).await.map_err(no_way)?;
         let connector = account.connector(&credentials, &self.ledger).map_err(no_way)?;
-        match account.dn(&connector).await {
-            Ok(dn) => Ok((connector, dn)),
+        let found = async {
+            let dn = account.dn(&connector).await?;
+            anyhow::Ok((dn, self.whose.tree(&connector).await?))
+        };
+        match found.await {
+            Ok((dn, tree)) => Ok((connector, dn, tree)),
             Err(error) => {
                 connector.idle().await;
                 Err(no_way(error))
