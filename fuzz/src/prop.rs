@@ -118,7 +118,7 @@ pub fn entry_id(data: &[u8]) {
 pub fn entry_id_seeds() -> Vec<Seed> {
     let guid = Guid::from_bytes([7; 16]);
     let counter = |n| GlobCnt::new(n).unwrap_or_default();
-    let store = StoreEntryId { server: "h".into(), mailbox_dn: "/o=x/cn=y".into() };
+    let store = StoreEntryId { server: "h".into(), mailbox_dn: Some("/o=x/cn=y".into()) };
     let person = AddressBookEntryId { kind: 0, dn: "/o=x/cn=y".into() };
     let all = [
         FolderEntryId::private(guid, guid, counter(13)).to_bytes(),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::escape::escape;
 use quick_xml::events::Event;
-use watertight_mapi::store::Account;
+use watertight_mapi::store::{Account, Store};
 
 /// The namespace of every answer — [MS-OXDSCLI] 2.2.1.
 const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006";
@@ -41,7 +41,7 @@ pub(crate) struct Alternative {
 
 /// Type of an AlternativeMailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "until accounts have archives and delegates"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "until the store says whose mailboxes somebody may open"))]
 pub(crate) enum AlternativeKind {
     Archive,
     Delegate,
@@ -59,6 +59,33 @@ pub(crate) fn answer(
     match read(body).and_then(|request| check(&request, account)) {
         Ok(()) => settings(account, others, base, capability),
         Err(refusal) => error(refusal),
+    }
+}
+
+/// What else the user of that account may open: its archive.
+pub(crate) fn others(account: &Account) -> Vec<Alternative> {
+    let archive = account.archive_dn().map(|legacy_dn| Alternative {
+        kind: AlternativeKind::Archive,
+        display_name: format!("Archive - {}", account.display_name),
+        legacy_dn,
+        smtp_address: account.smtp_address.clone(),
+    });
+    archive.into_iter().collect()
+}
+
+/// Whose settings are asked for: those of whoever has signed in, or of somebody whose mailbox that account may open.
+pub(crate) async fn subject(body: &[u8], account: &Account, store: &dyn Store) -> Account {
+    let Ok(request) = read(body) else { return account.clone() };
+    let found = match (request.email_address.as_deref(), request.legacy_dn.as_deref()) {
+        (Some(address), _) => store.account_by_address(address).await,
+        (None, Some(dn)) => store.account_by_dn(dn).await,
+        (None, None) => Ok(None),
+    };
+    let Ok(Some(found)) = found else { return account.clone() };
+    // What is not granted is not there, as far as anybody is told.
+    match store.access(Some(&found.name), &account.name).await {
+        Ok(Some(_)) => found,
+        _ => account.clone(),
     }
 }
 

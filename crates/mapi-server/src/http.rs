@@ -214,7 +214,9 @@ async fn autodiscover(front: &Front, account: &Account, request: Request) -> Res
         }
         Err(BodyError::Broken) => return plain(StatusCode::BAD_REQUEST, "The request is not complete.\n"),
     };
-    let xml = autodiscover::answer(&body, account, &[], &base, capability);
+    let subject = autodiscover::subject(&body, account, &*front.store).await;
+    let others = autodiscover::others(&subject);
+    let xml = autodiscover::answer(&body, &subject, &others, &base, capability);
     let mut response = Response::new(Body::from(xml));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));

@@ -90,9 +90,9 @@ impl Exchange {
     }
 }
 
-fn load(set: &str) -> Vec<Exchange> {
+fn load(set: &str, index: &str) -> Vec<Exchange> {
     let dir = crate::data_dir().join("captures").join(set);
-    let json = std::fs::read(dir.join("index.json")).expect("the captures' index");
+    let json = std::fs::read(dir.join(index)).expect("the captures' index");
     let mut all: Vec<Exchange> = serde_json::from_slice(&json).expect("the captures' index is JSON");
     for exchange in &mut all {
         exchange.dir.clone_from(&dir);
@@ -103,13 +103,19 @@ fn load(set: &str) -> Vec<Exchange> {
 /// The first set: one session, 196 exchanges.
 #[must_use]
 pub fn first_set() -> Vec<Exchange> {
-    load("grommunio-3.10")
+    load("grommunio-3.10", "index.json")
 }
 
 /// The groups of the second set that are kept here (01, 02, 04, 06, 07, 09, 10).
 #[must_use]
 pub fn second_set() -> Vec<Exchange> {
-    load("grommunio-3.10-more")
+    load("grommunio-3.10-more", "index.json")
+}
+
+/// Group 08 of the second set: public folders. Some of its requests cannot be read without knowing the logon.
+#[must_use]
+pub fn public_folders() -> Vec<Exchange> {
+    load("grommunio-3.10-more", "public-folders.json")
 }
 
 /// The exchanges of one group of the second set, by its two digits.

@@ -5,6 +5,7 @@ mod lifecycle;
 mod limits;
 mod notify;
 mod replay;
+mod rights;
 mod tables;
 
 use std::sync::Arc;
