@@ -96,7 +96,9 @@ impl Error {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Reach(_) | Self::Trust(_) | Self::NotMapi { .. } | Self::Busy { .. } => ErrorClass::Reach,
-            Self::SignIn(_) | Self::Mailbox(_) | Self::Discovery(DiscoveryError::Unknown { .. }) => ErrorClass::SignIn,
+            Self::SignIn(_) | Self::Mailbox(_) | Self::Discovery(DiscoveryError::Unknown { .. }) => {
+                ErrorClass::SignIn
+            }
             Self::Discovery(_) => ErrorClass::Reach,
             Self::SessionLost(_) | Self::Closed => ErrorClass::SessionLost,
             // Not this server speaks, but what stands before it or in its place.

@@ -83,7 +83,8 @@ pub use discover::{
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{
-    DiscoveryError, Error, ErrorClass, Lost, MailboxError, ProtocolError, ReachError, SetupError, SignInError, TrustError,
+    DiscoveryError, Error, ErrorClass, Lost, MailboxError, ProtocolError, ReachError, SetupError,
+    SignInError, TrustError,
 };
 pub use export::{ContentsExporter, Export, ExportError, ExportFlags, HierarchyExporter, Step};
 pub use folder::{Completion, Deletion, Depth, Folder, Transfer};

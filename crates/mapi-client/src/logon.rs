@@ -152,8 +152,12 @@ impl Session {
             return Err(MailboxError::Moved { server }.into());
         }
         let response = match replies.success(0, "RopLogon") {
-            Ok(Some(ResponseBody::Logon(response @ LogonResponse::Private(_)))) if private => response.clone(),
-            Ok(Some(ResponseBody::Logon(response @ LogonResponse::Public(_)))) if !private => response.clone(),
+            Ok(Some(ResponseBody::Logon(response @ LogonResponse::Private(_)))) if private => {
+                response.clone()
+            }
+            Ok(Some(ResponseBody::Logon(response @ LogonResponse::Public(_)))) if !private => {
+                response.clone()
+            }
             Ok(_) => return Err(unexpected("RopLogon opened something else than was asked for")),
             Err(Error::Refused { operation, code }) => {
                 return Err(SignInError::of(code).map_or(Error::Refused { operation, code }, Error::SignIn));

@@ -16,8 +16,8 @@ use watertight_mapi_client::{Connector, Logon, Mailbox, SpecialFolder, Target, T
 use watertight_wire::Guid;
 
 use crate::{
-    FolderChange, GlobalId, HierarchyChanges, LeftOut, Options, Replica, Report, SyncError, SyncFolder, SyncResult,
-    hierarchy::holds_mail, translate::Translator,
+    FolderChange, GlobalId, HierarchyChanges, LeftOut, Options, Replica, Report, SyncError, SyncFolder,
+    SyncResult, hierarchy::holds_mail, translate::Translator,
 };
 
 /// What is synchronized, and where to.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use watertight_mapi::MapiCode;
 
-use crate::error::{DiscoveryError, Error, MailboxError, ProtocolError, ReachError, SetupError, SignInError, TrustError};
+use crate::error::{
+    DiscoveryError, Error, MailboxError, ProtocolError, ReachError, SetupError, SignInError, TrustError,
+};
 
 /// A failed call of [`Mapi`](crate::Mapi) or [`MapiSession`](crate::MapiSession): the return value with its extended
 /// text (the role of MAPIERROR).

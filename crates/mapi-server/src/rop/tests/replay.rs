@@ -541,10 +541,9 @@ async fn compare(
                 (Some(R::Logon(LogonResponse::Private(a))), Some(R::Logon(LogonResponse::Private(b)))) => {
                     map.fids.extend(a.folder_ids.0.iter().copied().zip(b.folder_ids.0));
                 }
-                (
-                    Some(R::Logon(LogonResponse::Public(a))),
-                    Some(R::Logon(LogonResponse::Public(b))),
-                ) => map.fids.extend(a.folder_ids.0.iter().copied().zip(b.folder_ids.0)),
+                (Some(R::Logon(LogonResponse::Public(a))), Some(R::Logon(LogonResponse::Public(b)))) => {
+                    map.fids.extend(a.folder_ids.0.iter().copied().zip(b.folder_ids.0))
+                }
                 (Some(R::SetMessageReadFlag(a)), Some(R::SetMessageReadFlag(b))) => {
                     assert_eq!(a, b, "{}", c.label);
                 }
@@ -656,7 +655,8 @@ async fn the_captured_public_folders_are_answered_alike() {
     let mut client = Client::new().await;
     client.store.create_public_store().await.unwrap();
     let to = client.session.origin.account.name.clone();
-    let grant = watertight_mapi::store::Grant { owner: None, to, access: watertight_mapi::store::Access::Write };
+    let grant =
+        watertight_mapi::store::Grant { owner: None, to, access: watertight_mapi::store::Access::Write };
     client.store.grant(grant).await.unwrap();
     // States of another store say nothing here.
     let mut set = captures::public_folders();

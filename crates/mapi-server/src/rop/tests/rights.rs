@@ -31,7 +31,9 @@ async fn logon(client: &mut Client, id: u8, body: LogonRequest) -> Result<(u32, 
     let responses = client.run(&[request], &mut handles).await;
     let [Response::Rop(response)] = responses.as_slice() else { panic!("{responses:?}") };
     match &response.body {
-        Some(R::Logon(logon)) if response.return_value == MapiCode::Success => Ok((handles[0], logon.clone())),
+        Some(R::Logon(logon)) if response.return_value == MapiCode::Success => {
+            Ok((handles[0], logon.clone()))
+        }
         _ => Err(response.return_value),
     }
 }
@@ -99,11 +101,8 @@ async fn a_delegate_reads_and_changes_nothing_and_is_out_when_the_right_is_taken
         notify_non_read: false.into(),
         message_ids: vec![mid].into(),
     };
-    let read = SetReadFlagsRequest {
-        want_asynchronous: false.into(),
-        read_flags: 0,
-        message_ids: vec![mid].into(),
-    };
+    let read =
+        SetReadFlagsRequest { want_asynchronous: false.into(), read_flags: 0, message_ids: vec![mid].into() };
     let create = watertight_mapi::rop::message::CreateMessageRequest {
         output_index: 1,
         code_page_id: 0x0fff,

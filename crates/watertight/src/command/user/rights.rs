@@ -160,7 +160,9 @@ fn refused(error: StoreError, public: bool) -> anyhow::Error {
     match error {
         StoreError::NotFound(what) => {
             let cure = match public {
-                true => "see the accounts with: watertight user list; make public folders with: watertight store public",
+                true => {
+                    "see the accounts with: watertight user list; make public folders with: watertight store public"
+                }
                 false => "see the accounts with: watertight user list",
             };
             anyhow!(Failure::new(Exit::Failed, format!("the {what} is not there"), cure))
