@@ -544,9 +544,6 @@ async fn compare(
                 (Some(R::Logon(LogonResponse::Public(a))), Some(R::Logon(LogonResponse::Public(b)))) => {
                     map.fids.extend(a.folder_ids.0.iter().copied().zip(b.folder_ids.0))
                 }
-                (Some(R::SetMessageReadFlag(a)), Some(R::SetMessageReadFlag(b))) => {
-                    assert_eq!(a, b, "{}", c.label);
-                }
                 (Some(R::ReadPerUserInformation(a)), Some(R::ReadPerUserInformation(b))) => {
                     assert_eq!(a, b, "{}", c.label);
                 }
