@@ -45,14 +45,8 @@ use watertight_mapi::store::{
 use watertight_wire::Guid;
 
 use self::{
-    core::Core,
-    directory::Directory,
-    error::Doing,
-    events::Feed,
-    instance::Instance,
-    mailbox::SqliteMailbox,
-    pool::Pool,
-    schema::MAILBOX,
+    core::Core, directory::Directory, error::Doing, events::Feed, instance::Instance, mailbox::SqliteMailbox,
+    pool::Pool, schema::MAILBOX,
 };
 
 /// How many mailboxes are kept open.

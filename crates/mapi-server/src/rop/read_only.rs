@@ -8,7 +8,7 @@ use watertight_mapi::{
     ics::GlobSet,
     prop::Prop,
     store::{
-        ChangeNumber, ContentsQuery, ContentsView, Cursor, DeleteFolder, Deleted, Depth, Folder,
+        ChangeNumber, ContentsQuery, ContentsView, Cursor, DeleteFolder, Deleted, Depth, Events, Folder,
         FolderChange, FolderId, ItemKind, Mailbox, MailboxInfo, Message, MessageHead, MessageId, MoveCopy,
         NewFolder, Outcome, Page, SaveMessage, SpecialFolder, StoreError, StoreResult,
     },
@@ -72,6 +72,9 @@ read_only! {
         fn message_changes(&self, folder: FolderId, kind: ItemKind, seen: &GlobSet, newest_first: bool, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<MessageHead>>;
         fn read_changes(&self, folder: FolderId, read: &GlobSet, after: Option<&Cursor>, limit: usize) -> StoreResult<Page<MessageHead>>;
         fn last_change(&self) -> StoreResult<ChangeNumber>;
+        fn last_event(&self) -> StoreResult<u64>;
+        fn events(&self, after: u64) -> StoreResult<Events>;
+        fn changed(&self, after: u64) -> StoreResult<()>;
         fn contents(&self, folder: FolderId, query: ContentsQuery) -> StoreResult<Box<dyn ContentsView>>;
     }
     write {

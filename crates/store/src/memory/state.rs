@@ -9,8 +9,8 @@ use watertight_mapi::{
     ics::{PredecessorChangeList, Xid},
     prop::{PropBag, tags},
     store::{
-        ChangeNumber, Events, Folder, FolderCounts, FolderId, Happened, ItemKind, MailboxKind, MessageContent,
-        MessageHead, SpecialFolder, StoreError, StoreResult,
+        ChangeNumber, Events, Folder, FolderCounts, FolderId, Happened, ItemKind, MailboxKind,
+        MessageContent, MessageHead, SpecialFolder, StoreError, StoreResult,
     },
 };
 use watertight_wire::Guid;

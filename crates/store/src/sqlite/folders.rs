@@ -6,8 +6,8 @@ use watertight_mapi::{
     ics::{PredecessorChangeList, Xid},
     prop::{Prop, PropBag, tags},
     store::{
-        ChangeNumber, DeleteFolder, Folder, FolderCounts, FolderId, FolderKind, Happened, MailboxKind, NewFolder, Outcome,
-        Place, SpecialFolder, StoreError, StoreResult,
+        ChangeNumber, DeleteFolder, Folder, FolderCounts, FolderId, FolderKind, Happened, MailboxKind,
+        NewFolder, Outcome, Place, SpecialFolder, StoreError, StoreResult,
     },
 };
 use watertight_wire::{FileTime, Guid};
