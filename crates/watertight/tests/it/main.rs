@@ -7,6 +7,8 @@ mod accounts;
 #[cfg(test)]
 mod bed;
 #[cfg(test)]
+mod boxes;
+#[cfg(test)]
 mod commands;
 /// Samba's AD DC.
 #[cfg(test)]
