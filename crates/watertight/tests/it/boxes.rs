@@ -88,7 +88,7 @@ fn an_archive_is_a_tree_of_its_own() {
     ended(house.import(&[corpus()]).arg("--archive")).good();
     let all = fs::read_dir(corpus()).unwrap().count();
     let server = house.serve(&[]);
-    ended(sync(&house, "anna", &server.url, &house.path("own"))).good();
+    ended(&mut sync(&house, "anna", &server.url, &house.path("own"))).good();
     assert_eq!(count(&house.path("own")), 0);
     let archived = ended(sync(&house, "anna@example.org", &server.url, &mail).arg("--archive"));
     assert_eq!(archived.code(), without_sign_in(&archived), "{}", archived.stderr);
