@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use watertight_ledger::Ledger;
-use watertight_mapi::rop::logon::PrivateLogon;
+use watertight_mapi::rop::logon::{LogonResponse, PrivateLogon};
 use watertight_mapi::rop::{INVALID_HANDLE, Request, Response, RopBuffer, read_requests};
 use watertight_wire::{Wire, Writer};
 
@@ -49,7 +49,7 @@ pub(crate) fn logon(mut answer: impl FnMut(Vec<Request>, Vec<u32>) -> Answered +
     });
     let inner = Inner {
         handle: ServerHandle::new(1, link.clone()),
-        response: PrivateLogon::from_bytes(&[1; 160]).unwrap(),
+        response: LogonResponse::Private(PrivateLogon::from_bytes(&[1; 160]).unwrap()),
         replicas: Mutex::default(),
         names: Mutex::default(),
         dn_prefix: String::new(),
