@@ -81,6 +81,14 @@ pub const TEST: &[Peer] = &[
         pip: &[],
     },
     Peer {
+        name: "GNOME Keyring",
+        tests: &["peer_keyring"],
+        probe: ("gnome-keyring-daemon", "--version"),
+        apt: &["gnome-keyring", "libsecret-tools", "dbus"],
+        modules: &[],
+        pip: &[],
+    },
+    Peer {
         name: "Apache",
         tests: &["peer_apache"],
         probe: ("/usr/sbin/apache2", "-v"),

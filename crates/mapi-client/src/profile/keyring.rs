@@ -99,7 +99,11 @@ mod service {
     }
 
     async fn connect() -> Result<SecretService<'static>, MapiError> {
-        SecretService::connect(EncryptionType::Dh).await.map_err(failed)
+        SecretService::connect(EncryptionType::Dh).await.map_err(|error| {
+            tracing::debug!(%error, "no Secret Service");
+            let text = "there is no keyring: no Secret Service answers in this session";
+            MapiError::new(MapiCode::NotSupported, text, WITHOUT)
+        })
     }
 
     /// The collection that is the user's choice; one that is gone with the session is none.
@@ -112,11 +116,6 @@ mod service {
 
     fn failed(error: Error) -> MapiError {
         match error {
-            Error::Unavailable => MapiError::new(
-                MapiCode::NotSupported,
-                "there is no keyring: no Secret Service answers in this session",
-                WITHOUT,
-            ),
             Error::Locked | Error::Prompt | Error::PromptDisconnected => {
                 MapiError::new(MapiCode::UserCancel, "the keyring stays locked", "unlock it, and try again")
             }

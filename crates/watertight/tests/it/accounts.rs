@@ -235,7 +235,8 @@ fn what_a_server_says_has_its_cure() {
     private(&house.path("password"), "x\n");
     let config = house.path("config.toml");
     let connect = |code: u32| {
-        let body = [0_u32.to_le_bytes(), code.to_le_bytes(), 0_u32.to_le_bytes()].concat();
+        // StatusCode, ErrorCode, and nothing in the rest.
+        let body = [&0_u32.to_le_bytes()[..], &code.to_le_bytes(), &[0; 19]].concat();
         let mut answer =
             b"HTTP/1.1 200 OK\r\nContent-Type: application/mapi-http\r\nX-RequestType: Connect\r\n\
             X-ResponseCode: 0\r\nConnection: close\r\n\r\nPROCESSING\r\nDONE\r\nX-ResponseCode: 0\r\n\r\n"

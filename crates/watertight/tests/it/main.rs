@@ -31,6 +31,8 @@ mod logon;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
+mod peer_keyring;
+#[cfg(test)]
 mod peer_python;
 #[cfg(test)]
 mod peer_python_module;
