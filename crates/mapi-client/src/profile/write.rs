@@ -67,6 +67,9 @@ fn edited(before: &str, path: &Path, name: &str, profile: &Profile) -> Result<Ze
         )
     };
     let mut document: DocumentMut = before.parse().map_err(|_| odd())?;
+    // Comments at the end of the file stay where they are, before what is added.
+    let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
+    let only_comments = document.is_empty();
     if set.profiles.is_empty() && set.default.is_none() {
         document.insert("default", toml_edit::value(name));
     }
@@ -75,9 +78,15 @@ fn edited(before: &str, path: &Path, name: &str, profile: &Profile) -> Result<Ze
         table.set_implicit(true);
         Item::Table(table)
     });
+    let with_header = profiles.is_table();
     let profiles = profiles.as_table_like_mut().ok_or_else(odd)?;
-    if profiles.get(name).is_none() {
-        profiles.insert(name, Item::Table(Table::new()));
+    let added = profiles.get(name).is_none();
+    if added {
+        let mut table = Table::new();
+        if with_header && !only_comments && !trailing.is_empty() {
+            table.decor_mut().set_prefix(format!("{trailing}\n"));
+        }
+        profiles.insert(name, Item::Table(table));
     }
     let table = profiles.get_mut(name).and_then(Item::as_table_like_mut).ok_or_else(odd)?;
     let old = set.profiles.get(name).cloned().unwrap_or_default();
@@ -86,7 +95,12 @@ fn edited(before: &str, path: &Path, name: &str, profile: &Profile) -> Result<Ze
             set_key(table, key, new);
         }
     }
-    let after = Zeroizing::new(document.to_string());
+    let moved = added && with_header && !trailing.is_empty();
+    if moved {
+        document.set_trailing("");
+    }
+    let head = if moved && only_comments { trailing.as_str() } else { "" };
+    let after = Zeroizing::new(format!("{head}{document}"));
     // INVARIANT: what is written is read as what was meant.
     let read: ProfileSet = file::parse(&after, path)?;
     if read.profiles.get(name) != Some(profile) {
@@ -198,6 +212,9 @@ mod tests {
         let added = after(before, "anna", &anna());
         assert!(added.starts_with(before), "{added}");
         assert!(added.contains("[profile.anna]\naddress = "), "{added}");
+
+        let comments = after("# nothing yet\n", "anna", &anna());
+        assert!(comments.starts_with("# nothing yet\ndefault = \"anna\"\n\n[profile.anna]\n"), "{comments}");
 
         let mut work = file::parse(before, Path::new("/etc/w/config.toml")).unwrap().profiles["work"].clone();
         assert_eq!(after(before, "work", &work), before);
