@@ -61,7 +61,7 @@ pub fn run(args: &Login, common: &Common) -> Result<Exit> {
     account.profile.maildir = Some(maildir(args, &before, &name)?);
     let kept = keep(&mut account, &name, password, args, &profiles, &asked)?;
     profiles.save(&name, &account.profile).map_err(wrong)?;
-    print(&name, &account, &found, &kept, &profiles, common);
+    print(&name, &account, &found, kept, &profiles, common);
     Ok(Exit::Done)
 }
 
