@@ -71,8 +71,8 @@ pub(crate) enum Command {
     },
     /// What a wait goes over: with the cookies of now, and the connection of the last wait.
     Beside {
-        last: Option<Transport>,
-        reply: oneshot::Sender<Result<Transport, Error>>,
+        last: Option<Box<Transport>>,
+        reply: oneshot::Sender<Result<Box<Transport>, Error>>,
     },
     /// The object is of a kind that the ledger knows.
     Kind {
@@ -268,7 +268,7 @@ impl Actor {
                 }
                 Some(Command::Beside { last, reply }) => {
                     let beside = match self.stage {
-                        Stage::Connected => Ok(self.transport.beside(last)),
+                        Stage::Connected => Ok(Box::new(self.transport.beside(last.map(|last| *last)))),
                         Stage::New | Stage::OutOfStep | Stage::Gone => Err(Lost::OutOfStep.into()),
                     };
                     // Whoever asked may be gone.

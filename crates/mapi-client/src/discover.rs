@@ -57,7 +57,7 @@ impl Connector {
                 Answer::Elsewhere(location) => endpoint = redirected(&endpoint, &location)?,
                 Answer::Document(Document::Settings(found)) => {
                     tracing::debug!(%endpoint, "Autodiscover gave settings");
-                    return Ok(found);
+                    return Ok(*found);
                 }
                 Answer::Document(Document::Address(other)) => address = other,
                 Answer::Document(Document::Url(url)) => endpoint = redirected(&endpoint, &url)?,

@@ -154,7 +154,7 @@ impl Session {
     }
 
     /// The last wait's transport with the session's cookies of now, or a new one.
-    async fn beside(&self, last: Option<Transport>) -> Result<Transport, Error> {
+    async fn beside(&self, last: Option<Box<Transport>>) -> Result<Box<Transport>, Error> {
         let (reply, beside) = oneshot::channel();
         self.requester().link().send(Command::Beside { last, reply })?;
         beside.await.map_err(|_| Error::Closed)?

@@ -60,7 +60,7 @@ pub struct Session {
     info: SessionInfo,
     pub(crate) settings: Arc<Settings>,
     /// What the last wait went over.
-    pub(crate) waiter: tokio::sync::Mutex<Option<Transport>>,
+    pub(crate) waiter: tokio::sync::Mutex<Option<Box<Transport>>>,
 }
 
 impl Session {

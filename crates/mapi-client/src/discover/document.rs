@@ -16,7 +16,7 @@ const MAX_ALTERNATIVES: usize = 64;
 /// What a document says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Document {
-    Settings(Discovered),
+    Settings(Box<Discovered>),
     /// Action redirectAddr: ask about this address.
     Address(String),
     /// Action redirectUrl: ask there.
@@ -69,7 +69,7 @@ fn judge(values: Values) -> Document {
         return Document::Url(url);
     }
     match values.legacy_dn {
-        Some(legacy_dn) => Document::Settings(Discovered {
+        Some(legacy_dn) => Document::Settings(Box::new(Discovered {
             legacy_dn,
             display_name: values.display_name,
             address: values.address,
@@ -79,7 +79,7 @@ fn judge(values: Values) -> Document {
             server_version: values.server_version,
             public_folders: values.public_folders,
             alternative_mailboxes: values.alternatives,
-        }),
+        })),
         None if values.outlook => Document::Other("its answer has no LegacyDN".to_owned()),
         None => Document::Other("its answer is no Autodiscover document".to_owned()),
     }

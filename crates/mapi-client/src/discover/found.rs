@@ -87,7 +87,7 @@ impl Discovered {
     #[must_use]
     pub fn from_document(document: &[u8]) -> Option<Self> {
         match document::read(document) {
-            Document::Settings(found) => Some(found),
+            Document::Settings(found) => Some(*found),
             _ => None,
         }
     }

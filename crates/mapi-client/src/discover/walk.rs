@@ -202,7 +202,7 @@ impl Walk<'_> {
                         return None;
                     }
                     self.step(way, url, Outcome::Settings, took);
-                    return Some(Next::Settings(Box::new(found)));
+                    return Some(Next::Settings(found));
                 }
                 Ok(Answer::Document(Document::Address(other))) => {
                     self.step(way, url, Outcome::Address(other.clone()), took);

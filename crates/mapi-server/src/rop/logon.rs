@@ -77,9 +77,9 @@ enum Whose {
 
 impl Logon {
     fn new(mailbox: Arc<dyn Mailbox>, whose: Whose, access: Access) -> Self {
-        let mailbox = match access {
+        let mailbox: Arc<dyn Mailbox> = match access {
             Access::Write => mailbox,
-            Access::Read => Arc::new(ReadOnly(mailbox)) as Arc<dyn Mailbox>,
+            Access::Read => Arc::new(ReadOnly(mailbox)),
         };
         Self { mailbox, whose, access: Some(access) }
     }

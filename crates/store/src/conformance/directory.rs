@@ -102,7 +102,7 @@ pub(super) async fn archives(store: Arc<impl Store + 'static>) {
     assert_eq!(store.account("alice").await.unwrap().as_ref(), Some(&with));
     assert_eq!(store.account_by_address("Alice@Example.org").await.unwrap().as_ref(), Some(&with));
     assert_eq!(store.account_by_address("").await.unwrap(), None);
-    assert_eq!(store.accounts(None, 5).await.unwrap().items, [with.clone()]);
+    assert_eq!(store.accounts(None, 5).await.unwrap().items, std::slice::from_ref(&with));
     let guid = with.archive.unwrap();
     assert_ne!(guid, account.mailbox_guid);
     let archive = store.mailbox(guid).await.unwrap();

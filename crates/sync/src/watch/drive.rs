@@ -234,7 +234,7 @@ fn fail(
     }
     let now = world.now();
     watch.handle(now, Event::Failed { failure, jitter: world.jitter() });
-    if failure == Failure::Refused || watch.failures() % ASTRAY == 0 {
+    if failure == Failure::Refused || watch.failures().is_multiple_of(ASTRAY) {
         *way = None;
     }
     world.happened(&Happening::Failed {
