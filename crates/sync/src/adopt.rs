@@ -6,7 +6,8 @@
 //! from a state that has these messages. What stayed in doubt comes whole and is compared before it is taken.
 //!
 //! The same is: the same Message-ID (without one, the same subject and date), the same subject, the same date, a size
-//! that can be that of the server's message, and one message on each side; or several, when all of them are the same.
+//! that can be that of the server's message, and one message and one file of which all of that is true; or several, when
+//! all of them are the same.
 //! A message in its own folder is preferred to one elsewhere. Bytes of a file are never changed: only its name, its
 //! place and its time.
 
@@ -39,6 +40,8 @@ use crate::{
 const ADOPTING: &str = "adopting";
 /// The state's directory before it has its name.
 const MAKING: &str = "watertight-making";
+/// What the state calls that mail of another program is still here.
+const LEFT: &str = "left";
 /// Messages that are renamed between two checkpoints.
 const BATCH: usize = 256;
 /// What the server's message may be larger than its file by, besides a factor: properties; and the file than the
@@ -197,15 +200,31 @@ impl Replica {
         }
     }
 
-    /// Which file is which message, as far as there is no doubt.
-    fn pairs(&self, there: Vec<Candidate>, here: Vec<Known>) -> Vec<(Candidate, Known)> {
-        let fits = |a: &Candidate, b: &Known| {
-            a.subject == b.subject
-                && a.submitted.zip(b.submitted).is_none_or(|(a, b)| a.abs_diff(b) <= 1)
-                && (a.size == 0
-                    || (b.size.saturating_mul(FORMS).saturating_add(SLACK) >= a.size
-                        && b.size <= a.size.saturating_mul(2).saturating_add(SLACK)))
-        };
+    /// Which file is which message, as far as there is no doubt. All of them have the same key.
+    fn pairs(&self, mut there: Vec<Candidate>, mut here: Vec<Known>) -> Vec<(Candidate, Known)> {
+        let mut out = Vec::new();
+        while let Some(message) = there.pop() {
+            // Those that could be each other.
+            let (mut messages, mut files) = (vec![message], Vec::new());
+            let mut new = 0;
+            while let Some(last) = messages.get(new).cloned() {
+                new = new.saturating_add(1);
+                let (found, rest) = here.into_iter().partition(|h| fits(&last, h));
+                here = rest;
+                let found: Vec<Known> = found;
+                let (also, rest) = there.into_iter().partition(|t| found.iter().any(|h| fits(t, h)));
+                there = rest;
+                let also: Vec<Candidate> = also;
+                messages.extend(also);
+                files.extend(found);
+            }
+            out.extend(self.the_same(messages, files));
+        }
+        out
+    }
+
+    /// Pairs of messages and files that could be each other.
+    fn the_same(&self, there: Vec<Candidate>, mut here: Vec<Known>) -> Vec<(Candidate, Known)> {
         let Some(first) = there.first() else { return Vec::new() };
         if !there.iter().all(|t| t.size == first.size && here.iter().all(|h| fits(t, h))) {
             return Vec::new();
@@ -221,16 +240,16 @@ impl Replica {
         if there.len() > 1 && first.size == 0 {
             return Vec::new();
         }
-        // Of copies that are all the same, those with the same flags.
-        let mut out = Vec::new();
-        let mut here = here;
+        // Of copies that are all the same, first those with the same flags.
+        let (mut out, mut rest) = (Vec::new(), Vec::new());
         for message in there {
             let own = |h: &Known| h.flags.without(h.flags.keywords()) == message.flags;
-            let Some(at) = here.iter().position(own).or_else(|| (!here.is_empty()).then_some(0)) else {
-                break;
-            };
-            out.push((message, here.remove(at)));
+            match here.iter().position(own) {
+                Some(at) => out.push((message, here.remove(at))),
+                None => rest.push(message),
+            }
         }
+        out.extend(rest.into_iter().zip(here));
         out
     }
 
@@ -339,7 +358,9 @@ impl Replica {
         tally: &mut Tally,
     ) -> SyncResult<bool> {
         let own = scan::canonical(folder.split('/'));
-        let found = self.transaction("cannot read it", false, |tx| tx.known_by_digest(digest, &own))?;
+        let flags = row.server_flags;
+        let found =
+            self.transaction("cannot read it", false, |tx| tx.known_by_digest(digest, &own, flags))?;
         let Some(file) = found else { return Ok(false) };
         let flags = row.server_flags.with(file.flags.keywords());
         let fresh = file.fresh && flags.is_empty();
@@ -375,9 +396,26 @@ impl Replica {
         if self.dry() {
             return Ok(());
         }
-        self.commit("cannot write it", |tx| tx.clear_adoption())?;
+        let left: &[u8] = if after.is_empty() { b"0" } else { b"1" };
+        self.commit("cannot write it", |tx| {
+            tx.set_meta(LEFT, left)?;
+            tx.clear_adoption()
+        })?;
         self.disk.unlink(&self.root.join(STATE_DIR).join(ADOPTING))?;
         self.adopting.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// More belongs here than before: mail that the adoption left where it was may be part of it now.
+    pub(crate) fn adopt_again(&self) -> SyncResult<()> {
+        let left = self.transaction("cannot read it", false, |tx| tx.meta(LEFT))?;
+        if left.is_none_or(|v| v != b"1") || self.adopting() {
+            return Ok(());
+        }
+        if !self.dry() {
+            self.disk.put(&self.root.join(STATE_DIR).join(ADOPTING), b"")?;
+        }
+        self.adopting.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -388,6 +426,15 @@ impl Replica {
     pub fn state_of(self: &std::sync::Arc<Self>, key: FolderKey) -> SyncResult<watertight_mapi::ics::State> {
         FolderRun::open(self, key).map(|run| run.state().clone())
     }
+}
+
+/// Whether a message can be the file, as far as their heads and sizes say.
+fn fits(message: &Candidate, file: &Known) -> bool {
+    message.subject == file.subject
+        && message.submitted.zip(file.submitted).is_none_or(|(a, b)| a.abs_diff(b) <= 1)
+        && (message.size == 0
+            || (file.size.saturating_mul(FORMS).saturating_add(SLACK) >= message.size
+                && file.size <= message.size.saturating_mul(2).saturating_add(SLACK)))
 }
 
 fn candidate(offer: &Offer) -> Candidate {

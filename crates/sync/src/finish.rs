@@ -11,7 +11,6 @@ use crate::{
     disk::mtime,
     export,
     reconcile::{locate, path_of},
-    replica::read_marker,
 };
 
 /// A folder of so many messages is protected from losing more than half of them.
@@ -65,15 +64,8 @@ impl End<'_> {
     fn removals(&self) -> SyncResult<BTreeSet<i64>> {
         let replica = self.replica;
         let mut touched = BTreeSet::new();
-        // Of a folder that is excluded what is here stays as it is, also when the server deletes it.
-        let excluded = |row: &FolderRow| {
-            let dir = row.dir.as_deref().map(|dir| replica.dir(dir));
-            let path =
-                dir.and_then(|dir| read_marker(&dir)).map_or_else(|| self.path(row.id), |(_, path)| path);
-            replica.settings.excludes(&path)
-        };
         let doomed_folders: Vec<&FolderRow> =
-            self.rows.values().filter(|r| r.doomed && !excluded(r)).collect();
+            self.rows.values().filter(|r| r.doomed && !replica.leaves_alone(r)).collect();
         if !doomed_folders.is_empty() {
             replica.mark()?;
             for folder in &doomed_folders {

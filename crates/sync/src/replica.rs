@@ -326,9 +326,16 @@ impl Replica {
 
     /// Whether messages or folders wait for the end of the run to be moved or removed.
     pub(crate) fn anything_doomed(&self) -> SyncResult<bool> {
-        self.transaction("cannot read it", false, |tx| {
-            Ok(!tx.doomed_counts()?.is_empty() || tx.folders()?.iter().any(|row| row.doomed))
-        })
+        let (counts, rows) =
+            self.transaction("cannot read it", false, |tx| Ok((tx.doomed_counts()?, tx.folders()?)))?;
+        Ok(!counts.is_empty() || rows.iter().any(|row| row.doomed && !self.leaves_alone(row)))
+    }
+
+    /// Whether a folder that the server deleted is excluded: what is here of it stays as it is. Its directory says
+    /// which path it had.
+    pub(crate) fn leaves_alone(&self, row: &FolderRow) -> bool {
+        let marker = row.dir.as_deref().and_then(|dir| read_marker(&self.dir(dir)));
+        self.settings.excludes(marker.as_ref().map_or(&row.name, |(_, path)| path))
     }
 
     /// From when on messages belong here: as this run said, else as the Maildir remembers it.

@@ -44,6 +44,9 @@ impl Replica {
         if now.exclude != before.exclude {
             self.transaction("cannot write it", false, |tx| tx.set_meta("layout", b"1"))?;
         }
+        if now.exclude != before.exclude || now.since < before.since {
+            self.adopt_again()?;
+        }
         let progress = &self.options.progress;
         let (was, is) = (before.since, now.since);
         match is.cmp(&was) {

@@ -1,6 +1,6 @@
 //! What an adoption knows: the files that are here and the messages that the server offers.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 
 use super::{Tx, number};
 use crate::{Flags, GlobalId};
@@ -161,14 +161,27 @@ impl Tx<'_> {
         stmt.query_map(params![folder, key], known_row)?.collect()
     }
 
-    /// A file with that digest, of the folder when there is one.
-    pub(crate) fn known_by_digest(&self, digest: &[u8], folder: &str) -> rusqlite::Result<Option<Known>> {
-        self.tx
-            .prepare_cached(&format!(
-                "SELECT {KNOWN} FROM known WHERE digest=?1 ORDER BY folder<>?2, path LIMIT 1"
-            ))?
-            .query_row(params![digest, folder], known_row)
-            .optional()
+    /// A file with that digest; of several one of the folder, and of those one with these flags (a reader's keywords
+    /// do not count).
+    pub(crate) fn known_by_digest(
+        &self,
+        digest: &[u8],
+        folder: &str,
+        flags: Flags,
+    ) -> rusqlite::Result<Option<Known>> {
+        let mut stmt = self.tx.prepare_cached(&format!(
+            "SELECT {KNOWN} FROM known WHERE digest=?1 ORDER BY folder<>?2, path"
+        ))?;
+        let mut first = None;
+        for file in stmt.query_map(params![digest, folder], known_row)? {
+            let file = file?;
+            let here = file.folder == folder;
+            if here && file.flags.without(file.flags.keywords()) == flags {
+                return Ok(Some(file));
+            }
+            first = first.or(Some(file));
+        }
+        Ok(first)
     }
 
     pub(crate) fn remove_candidate(&mut self, folder: i64, mid: GlobalId) -> rusqlite::Result<()> {

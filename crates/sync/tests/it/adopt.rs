@@ -272,3 +272,49 @@ fn an_empty_place_and_a_place_of_something_else() {
     fs::write(other.join("letter.txt"), "not mail").unwrap();
     assert!(matches!(run(&server, &other, adopting()), Err(SyncError::NotOurs(_))));
 }
+
+#[test]
+fn what_belongs_here_later_is_taken_over_then() {
+    let root = tempfile::tempdir().unwrap();
+    let server = server();
+    let before = made(&server, root.path(), LAYOUTS[0]);
+    let own = root.path().join("cur/1.2_3.host:2,S");
+    fs::write(&own, mail(90, "Only here.")).unwrap();
+    let exclude = |patterns: &[&str], options: Options| Options {
+        exclude: Some(patterns.iter().map(|p| (*p).to_owned()).collect()),
+        ..options
+    };
+    let done = run(&server, root.path(), exclude(&["Archive"], adopting())).unwrap();
+    assert_eq!(done.tally, Tally { adopted: 9, ..Tally::default() });
+    assert_eq!(done.left_out.len(), 6, "{:?}", done.left_out);
+    assert_eq!(sync(&server, root.path()).tally, Tally::default());
+    let would = run(&server, root.path(), exclude(&[], Options { dry_run: true, ..options() })).unwrap();
+    let done = run(&server, root.path(), exclude(&[], options())).unwrap();
+    assert_eq!((done.tally, done.sent), (Tally { adopted: 5, ..Tally::default() }, 0));
+    assert_eq!((would.tally, &would.left_out), (done.tally, &done.left_out));
+    assert_same(&held(root.path()), &server.expected(), "with the archive");
+    assert_eq!(done.left_out.len(), 1);
+    let mails =
+        every_file(root.path()).into_keys().filter(|p| p.parent().is_some_and(|p| p.ends_with("cur")));
+    let fresh =
+        every_file(root.path()).into_keys().filter(|p| p.parent().is_some_and(|p| p.ends_with("new")));
+    let mails_before = before.keys().filter(|p| p.file_name().unwrap() != ".uidvalidity").count();
+    assert_eq!(mails.count() + fresh.count(), mails_before + 1, "nothing is there twice");
+    assert_eq!(sync(&server, root.path()).tally, Tally::default());
+}
+
+#[test]
+fn mails_that_share_an_id_are_told_apart_by_subject_and_date() {
+    let root = tempfile::tempdir().unwrap();
+    let mut server = Server::new();
+    let id = |n: usize| mail(n, "A line.").replace(&format!("<{n}@"), "<same@");
+    (0..6).for_each(|n| drop(server.add(INBOX, &id(n))));
+    // Two that only their texts tell apart, and one that is not here.
+    server.add_keyed(INBOX, &id(7), "a");
+    server.add_keyed(INBOX, &id(7).replace("A line.", "Another line."), "b");
+    made(&server, root.path(), LAYOUTS[2]);
+    server.add(INBOX, &id(8));
+    let done = run(&server, root.path(), adopting()).unwrap();
+    assert_eq!((done.tally, done.sent), (Tally { adopted: 8, added: 1, ..Tally::default() }, 3));
+    assert!(done.left_out.is_empty(), "{:?}", done.left_out);
+}

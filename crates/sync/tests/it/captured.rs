@@ -169,7 +169,7 @@ async fn a_session_that_is_lost_is_made_again_and_goes_on() {
 #[tokio::test]
 async fn a_server_that_fails_costs_one_error_and_the_next_run_is_right() {
     for (when, fault) in [
-        (When::request("Connect"), Fault::Status(401, vec![])),
+        (When::request("Connect").always(), Fault::Status(401, vec![])),
         (When::request("Connect"), Fault::Garbage(b"garbage".to_vec())),
         (When::rop(0x4E).after(2).always(), Fault::Drop),
         (When::rop(0x4E).after(4).always(), Fault::Body(vec![0xff; 100])),
