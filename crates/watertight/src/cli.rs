@@ -568,6 +568,9 @@ until it is given again.
 Examples:
   watertight sync work
   watertight sync work ~/Mail/elsewhere --folder 'INBOX*' --dry-run
+  watertight sync work --since 2024-01-01 --exclude 'Junk*' --exclude 'Lists/*'
+  watertight sync work --mode keep-deleted
+  watertight sync work ~/Mail --adopt --dry-run    what mbsync left there: what would be done
   watertight sync --all
   watertight sync --server https://mail.example.org --user anna@example.org \\
       --password-command 'pass mail' --maildir ~/Mail")]
@@ -618,7 +621,8 @@ pub struct Sync {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = clap::value_parser!(Since))]
     pub since: Option<Since>,
     /// Take over a Maildir that mbsync or offlineimap made: mail that is here is not downloaded again. What the server
-    /// does not have stays where it is. Try it with --dry-run first.
+    /// does not have stays where it is; what is excluded or older than --since is taken over when it belongs here later.
+    /// Try it with --dry-run first.
     #[arg(long)]
     pub adopt: bool,
     /// Change nothing; list exactly what would be done.
