@@ -9,6 +9,8 @@ mod bed;
 #[cfg(test)]
 mod boxes;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod commands;
 /// Samba's AD DC.
 #[cfg(test)]

@@ -236,9 +236,9 @@ async fn refusals_of_the_server_have_a_cure() {
             ["busy", "in 40 s: watertight check u4@test.local"],
         ),
         (Fault::Status(429, Vec::new()), Exit::Reach, "connect", ["busy", "limits"]),
-        // ecWrongServer.
+        // StatusCode, ErrorCode (ecWrongServer), three times, two empty names, no auxiliary buffer.
         (
-            Fault::Body(vec![0, 0, 0, 0, 0x78, 4, 0, 0, 0, 0, 0, 0]),
+            Fault::Body([&[0, 0, 0, 0, 0x78, 4, 0, 0][..], &[0; 12], &[0; 3], &[0; 4]].concat()),
             Exit::SignIn,
             "sign-in",
             ["moved to another server", "watertight check u4@test.local"],
