@@ -308,7 +308,9 @@ fn mails_that_share_an_id_are_told_apart_by_subject_and_date() {
     let root = tempfile::tempdir().unwrap();
     let mut server = Server::new();
     let id = |n: usize| mail(n, "A line.").replace(&format!("<{n}@"), "<same@");
-    (0..6).for_each(|n| drop(server.add(INBOX, &id(n))));
+    for n in 0..6 {
+        server.add(INBOX, &id(n));
+    }
     // Two that only their texts tell apart, and one that is not here.
     server.add_keyed(INBOX, &id(7), "a");
     server.add_keyed(INBOX, &id(7).replace("A line.", "Another line."), "b");
