@@ -138,6 +138,30 @@ pub const TEST: &[Peer] = &[
         modules: &["gssapi", "krb5", "spnego"],
         pip: &["pyspnego==0.12.4", "gssapi==1.12.0", "krb5==0.10.0"],
     },
+    Peer {
+        name: "Dovecot for Maildirs of others",
+        tests: &["peer_adopt"],
+        probe: ("doveconf", "-n"),
+        apt: &["dovecot-imapd"],
+        modules: &[],
+        pip: &[],
+    },
+    Peer {
+        name: "mbsync",
+        tests: &["peer_mbsync"],
+        probe: ("mbsync", "--version"),
+        apt: &["isync"],
+        modules: &[],
+        pip: &[],
+    },
+    Peer {
+        name: "offlineimap",
+        tests: &["peer_offlineimap"],
+        probe: ("offlineimap", "--version"),
+        apt: &["offlineimap3"],
+        modules: &[],
+        pip: &[],
+    },
 ];
 
 /// What `cargo xtask bench sync` wants too.

@@ -33,6 +33,8 @@ mod logon;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
+mod peer_adopt;
+#[cfg(test)]
 mod peer_keyring;
 #[cfg(test)]
 mod peer_python;
