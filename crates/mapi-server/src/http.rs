@@ -3,6 +3,7 @@
 mod answer;
 mod emsmdb;
 mod head;
+mod nspi;
 
 #[doc(hidden)]
 pub use head::request_head;
@@ -26,6 +27,7 @@ use watertight_mapi::store::{Account, Store};
 
 use crate::auth::{AuthError, Authenticator, Connection, SignedIn};
 use crate::autodiscover;
+use crate::nspi::{Book, Directory};
 use crate::session::Contexts;
 
 /// The most bytes of an Autodiscover request.
@@ -39,6 +41,9 @@ pub(crate) struct Front {
     pub(crate) ledger: Ledger,
     pub(crate) auth: Authenticator,
     pub(crate) contexts: Contexts,
+    /// Those of the address book.
+    pub(crate) books: Contexts<Book>,
+    pub(crate) directory: Directory,
     /// Milliseconds and all that the answers state.
     pub(crate) pending_period: Duration,
     /// How long a NotificationWait lasts when nothing happens.
@@ -96,7 +101,7 @@ impl Front {
         }
         let code = match path.trim_end_matches('/') {
             "/mapi/emsmdb" => return emsmdb::answer(self, account, request).await,
-            "/mapi/nspi" => ResponseCode::EndpointDisabled,
+            "/mapi/nspi" => return nspi::answer(self, account, request).await,
             _ => ResponseCode::InvalidPath,
         };
         answer::Echo::of(request.headers()).error(self, code, "There is no such endpoint here.")

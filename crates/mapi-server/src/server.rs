@@ -28,6 +28,7 @@ use self::stall::Stall;
 use crate::auth::{Authenticator, SignIn, SignInError};
 use crate::clock::{Clock, SystemClock};
 use crate::http::{Front, router};
+use crate::nspi::Directory;
 use crate::session::{Contexts, Limits};
 
 /// How long the store is left alone at least before it is told to let go of what nobody uses.
@@ -192,7 +193,13 @@ impl Server {
         let front = Front {
             store,
             auth: auth.map_err(ServerError::Random)?.remembering_for(config.contexts.expiry),
-            contexts: Contexts::new(&ledger, config.contexts, clock),
+            contexts: Contexts::new(&ledger, config.contexts, Arc::clone(&clock)),
+            books: Contexts::counted(
+                ledger.kind("address book contexts"),
+                config.contexts,
+                Arc::clone(&clock),
+            ),
+            directory: Directory::new(clock),
             pending_period: config.pending_period,
             notification_wait: config.notification_wait,
             body_timeout: config.body_timeout,
@@ -255,6 +262,7 @@ impl Server {
         // The sweeper's share of the front is gone when it has ended.
         let _ = sweeper.await;
         front.contexts.clear();
+        front.books.clear();
         if tokio::time::timeout(config.grace, front.auth.idle()).await.is_err() {
             tracing::warn!("passwords are still checked");
         }
@@ -275,7 +283,7 @@ async fn sweep(front: Arc<Front>, expiry: Duration) {
     loop {
         timer.tick().await;
         front.auth.sweep();
-        let ended = front.contexts.sweep();
+        let ended = front.contexts.sweep().saturating_add(front.books.sweep());
         if ended > 0 {
             tracing::info!(ended, "session contexts expired");
         }

@@ -64,14 +64,25 @@ impl ContextId {
     }
 }
 
+/// What a session context holds between its requests.
+pub trait Held: Send + 'static {
+    /// What the client is to be told; for waits, which come while a request runs.
+    fn notices(&self) -> Option<Arc<rop::Notices>>;
+}
+
+impl Held for rop::Session {
+    fn notices(&self) -> Option<Arc<rop::Notices>> {
+        Some(Self::notices(self))
+    }
+}
+
 /// One session context.
-pub struct Context {
+pub struct Context<S = rop::Session> {
     id: ContextId,
     account: Account,
     /// Held by the one request that has the claim, so it is never waited for.
-    session: tokio::sync::Mutex<Option<rop::Session>>,
-    /// What the client is to be told; for waits, which come while a request runs.
-    notices: Arc<rop::Notices>,
+    session: tokio::sync::Mutex<Option<S>>,
+    notices: Option<Arc<rop::Notices>>,
     /// Never held across an `await`.
     state: Mutex<State>,
     _entry: Entry,
@@ -86,31 +97,39 @@ struct State {
     last_used: Duration,
 }
 
-/// All session contexts of a server.
-pub struct Contexts {
-    inner: Mutex<Inner>,
+/// All session contexts of an endpoint.
+pub struct Contexts<S = rop::Session> {
+    inner: Mutex<Inner<S>>,
     limits: Limits,
     clock: Arc<dyn Clock>,
     kind: Kind,
 }
 
-#[derive(Default)]
-struct Inner {
-    by_id: HashMap<ContextId, Arc<Context>>,
+struct Inner<S> {
+    by_id: HashMap<ContextId, Arc<Context<S>>>,
     by_account: HashMap<String, usize>,
 }
 
 /// The right of one request to use a context. Dropping it lets the next request in and starts the idle time.
-pub struct Claim {
-    context: Arc<Context>,
+pub struct Claim<S = rop::Session> {
+    context: Arc<Context<S>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Contexts {
-    /// No contexts yet.
+    /// No contexts of mailboxes yet.
     #[must_use]
     pub fn new(ledger: &Ledger, limits: Limits, clock: Arc<dyn Clock>) -> Self {
-        Self { inner: Mutex::default(), limits, clock, kind: ledger.kind("session contexts") }
+        Self::counted(ledger.kind("session contexts"), limits, clock)
+    }
+}
+
+impl<S: Held> Contexts<S> {
+    /// No contexts yet; they will be counted as that.
+    #[must_use]
+    pub fn counted(kind: Kind, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        let inner = Inner { by_id: HashMap::new(), by_account: HashMap::new() };
+        Self { inner: Mutex::new(inner), limits, clock, kind }
     }
 
     /// How many contexts there may be, and for how long.
@@ -121,7 +140,7 @@ impl Contexts {
 
     /// Makes a context for an account; `None` when the account or the server has too many.
     #[must_use]
-    pub fn create(&self, account: Account, session: rop::Session) -> Option<Arc<Context>> {
+    pub fn create(&self, account: Account, session: S) -> Option<Arc<Context<S>>> {
         if self.is_full(&account) {
             self.sweep();
         }
@@ -165,7 +184,7 @@ impl Contexts {
     /// [`ResponseCode::InvalidContextCookie`] for a value that is no cookie of ours,
     /// [`ResponseCode::ContextNotFound`] for a context that is not there, [`ResponseCode::NoPrivilege`] for one that
     /// belongs to somebody else.
-    pub fn find(&self, cookie: &str, account: &Account) -> Result<Arc<Context>, ResponseCode> {
+    pub fn find(&self, cookie: &str, account: &Account) -> Result<Arc<Context<S>>, ResponseCode> {
         let id = ContextId::parse(cookie).ok_or(ResponseCode::InvalidContextCookie)?;
         let found = lock(&self.inner).by_id.get(&id).cloned();
         let context = found.ok_or(ResponseCode::ContextNotFound)?;
@@ -193,7 +212,7 @@ impl Contexts {
     /// # Errors
     /// [`ResponseCode::InvalidSequence`] when another request runs in it or the sequence is not the last one handed
     /// out, [`ResponseCode::ContextNotFound`] when it has ended meanwhile.
-    pub fn claim(&self, context: &Arc<Context>, sequence: &str) -> Result<Claim, ResponseCode> {
+    pub fn claim(&self, context: &Arc<Context<S>>, sequence: &str) -> Result<Claim<S>, ResponseCode> {
         let mut state = lock(&context.state);
         if state.ended {
             return Err(ResponseCode::ContextNotFound);
@@ -208,7 +227,7 @@ impl Contexts {
     }
 
     /// Ends a context. What it holds is released now, or when the request that runs in it is done.
-    pub fn end(&self, context: &Arc<Context>) {
+    pub fn end(&self, context: &Arc<Context<S>>) {
         let mut inner = lock(&self.inner);
         if inner.by_id.remove(&context.id).is_none() {
             return;
@@ -222,7 +241,7 @@ impl Contexts {
         inner.shrink();
         drop(inner);
         lock(&context.state).ended = true;
-        context.notices.end_waits();
+        context.end_waits();
         if let Ok(mut session) = context.session.try_lock() {
             drop(session.take());
         }
@@ -262,7 +281,7 @@ impl Contexts {
     /// Ends all waits, also those that begin from now on in contexts that there are.
     pub fn end_waits(&self) {
         for context in lock(&self.inner).by_id.values() {
-            context.notices.end_waits();
+            context.end_waits();
         }
     }
 
@@ -290,7 +309,7 @@ impl Contexts {
 /// Contexts for which there is always room.
 const LEAST_ROOM: usize = 64;
 
-impl Inner {
+impl<S> Inner<S> {
     /// Gives memory back after many contexts have ended.
     fn shrink(&mut self) {
         if self.by_id.capacity() > LEAST_ROOM && self.by_id.len() < self.by_id.capacity() / 8 {
@@ -304,7 +323,7 @@ impl Inner {
     }
 }
 
-impl Context {
+impl<S> Context<S> {
     /// The value of its cookie.
     #[must_use]
     pub fn cookie(&self) -> String {
@@ -319,7 +338,11 @@ impl Context {
 
     /// A wait for what the client is to be told; `None` while there is another.
     pub(crate) fn begin_wait(&self) -> Option<rop::Wait> {
-        self.notices.begin_wait()
+        self.notices.as_ref()?.begin_wait()
+    }
+
+    fn end_waits(&self) {
+        self.notices.iter().for_each(|notices| notices.end_waits());
     }
 
     /// Whether a request runs in it.
@@ -345,21 +368,21 @@ impl State {
     }
 }
 
-impl Claim {
+impl<S> Claim<S> {
     /// The session; `None` in it when the context has ended meanwhile. Never waits for long: only the holder of the
     /// claim uses it.
-    pub async fn session(&self) -> tokio::sync::MutexGuard<'_, Option<rop::Session>> {
+    pub async fn session(&self) -> tokio::sync::MutexGuard<'_, Option<S>> {
         self.context.session.lock().await
     }
 
     /// The context.
     #[must_use]
-    pub fn context(&self) -> &Arc<Context> {
+    pub fn context(&self) -> &Arc<Context<S>> {
         &self.context
     }
 }
 
-impl Drop for Claim {
+impl<S> Drop for Claim<S> {
     fn drop(&mut self) {
         let ended = {
             let mut state = lock(&self.context.state);

@@ -13,6 +13,7 @@ pub mod http;
 pub mod ics;
 pub mod id;
 pub mod notification;
+pub mod nspi;
 pub mod prop;
 pub mod restriction;
 pub mod rop;

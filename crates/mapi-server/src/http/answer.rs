@@ -84,11 +84,12 @@ impl Echo {
         response
     }
 
-    /// The answer to a request that was accepted: PROCESSING now, PENDING as long as `work` takes, then DONE and what
+    /// The answer to a request that was accepted, with its cookies for that path: PROCESSING now, PENDING as long as `work` takes, then DONE and what
     /// `work` gives. When it gives nothing, DONE says so with another X-ResponseCode.
     pub(super) fn accepted(
         self,
         front: &Front,
+        path: &str,
         cookies: &[(&str, String)],
         started: Started,
         work: oneshot::Receiver<Vec<u8>>,
@@ -97,7 +98,7 @@ impl Echo {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_MAPI));
         for (name, value) in cookies {
             let secure = if front.tls { "; secure" } else { "" };
-            let cookie = format!("{name}={value}; path=/mapi/emsmdb{secure}; HttpOnly");
+            let cookie = format!("{name}={value}; path={path}{secure}; HttpOnly");
             if let Ok(mut value) = HeaderValue::from_str(&cookie) {
                 value.set_sensitive(true);
                 headers.append(header::SET_COOKIE, value);

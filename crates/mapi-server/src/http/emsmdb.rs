@@ -39,6 +39,9 @@ const COMPRESS_FROM: usize = 1024;
 /// PollsMax, RetryCount and RetryDelay of Connect: milliseconds, times, milliseconds.
 const POLLING: (u32, u32, u32) = (60_000, 6, 10_000);
 
+/// Where the cookies of this endpoint go back to.
+const COOKIE_PATH: &str = "/mapi/emsmdb";
+
 const BAD_BODY: Refusal = (ResponseCode::InvalidRequestBody, "The request body is invalid.");
 
 /// Answers a request of somebody who has signed in.
@@ -46,7 +49,7 @@ pub(super) async fn answer(front: &Arc<Front>, account: Account, request: Reques
     let started = Started::now();
     let (parts, body) = request.into_parts();
     let echo = Echo::of(&parts.headers);
-    let head = match Head::read(&parts.method, &parts.headers) {
+    let head = match Head::read(&parts.method, &parts.headers, RequestType::is_of_mailbox) {
         Ok(head) => head,
         Err((code, why)) => return echo.error(front, code, why),
     };
@@ -69,9 +72,10 @@ pub(super) async fn answer(front: &Arc<Front>, account: Account, request: Reques
         RequestType::Disconnect => disconnect(front, &account, &head, &body),
         RequestType::NotificationWait => notification_wait(front, &account, &head, &body),
         RequestType::Ping => ping(front, &account, &head),
+        _ => Err((ResponseCode::InvalidRequestType, "This endpoint does not take this request type.")),
     };
     match accepted {
-        Ok(Accepted { cookies, work }) => echo.accepted(front, &cookies, started, work),
+        Ok(Accepted { cookies, work }) => echo.accepted(front, COOKIE_PATH, &cookies, started, work),
         Err((code, why)) => echo.error(front, code, why),
     }
 }

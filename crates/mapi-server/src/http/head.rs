@@ -22,8 +22,12 @@ pub(super) struct Head {
 pub(super) type Refusal = (ResponseCode, &'static str);
 
 impl Head {
-    /// Checks method and headers.
-    pub(super) fn read(method: &Method, headers: &HeaderMap) -> Result<Self, Refusal> {
+    /// Checks method and headers; `takes` says which request types the endpoint takes.
+    pub(super) fn read(
+        method: &Method,
+        headers: &HeaderMap,
+        takes: fn(RequestType) -> bool,
+    ) -> Result<Self, Refusal> {
         if method != Method::POST {
             return Err((
                 ResponseCode::InvalidVerb,
@@ -59,6 +63,7 @@ impl Head {
             ));
         }
         let request_type = RequestType::parse(request_type.trim())
+            .filter(|request_type| takes(*request_type))
             .ok_or((ResponseCode::InvalidRequestType, "The request has an invalid X-RequestType header."))?;
         Ok(Self {
             request_type,
@@ -75,7 +80,7 @@ impl Head {
 pub fn request_head(
     headers: &HeaderMap,
 ) -> Result<(RequestType, Option<String>, Option<String>), ResponseCode> {
-    let head = Head::read(&Method::POST, headers).map_err(|(code, _)| code)?;
+    let head = Head::read(&Method::POST, headers, |_| true).map_err(|(code, _)| code)?;
     Ok((head.request_type, head.context, head.sequence))
 }
 

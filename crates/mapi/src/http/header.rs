@@ -34,40 +34,99 @@ pub const CONTENT_TYPE_MAPI: &str = "application/mapi-http";
 /// Content-Type of responses whose X-ResponseCode is not 0 — [MS-OXCMAPIHTTP] 2.2.3.2.2.
 pub const CONTENT_TYPE_ERROR: &str = "text/html";
 
-/// A value of X-RequestType for the mailbox server endpoint — [MS-OXCMAPIHTTP] 2.2.3.3.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RequestType {
+macro_rules! request_types {
+    ($($(#[$meta:meta])* $variant:ident $name:literal;)*) => {
+        /// A value of X-RequestType — [MS-OXCMAPIHTTP] 2.2.3.3.1.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum RequestType {
+            $($(#[$meta])* $variant,)*
+        }
+
+        impl RequestType {
+            const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name as the document spells it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+request_types! {
     /// `Connect`: makes a session context.
-    Connect,
+    Connect "Connect";
     /// `Execute`: runs ROPs.
-    Execute,
+    Execute "Execute";
     /// `Disconnect`: ends a session context.
-    Disconnect,
+    Disconnect "Disconnect";
     /// `NotificationWait`: answers when an event is pending.
-    NotificationWait,
-    /// `PING`: answers.
-    Ping,
+    NotificationWait "NotificationWait";
+    /// `PING`: answers, at either endpoint.
+    Ping "PING";
+    /// `Bind`: makes a session context of the address book.
+    Bind "Bind";
+    /// `Unbind`: ends it.
+    Unbind "Unbind";
+    /// `CompareMIds`: which of two entries comes first.
+    CompareMIds "CompareMIds";
+    /// `DNToMId`: entries of distinguished names.
+    DnToMId "DNToMId";
+    /// `GetMatches`: entries that a restriction selects.
+    GetMatches "GetMatches";
+    /// `GetPropList`: which properties an entry has.
+    GetPropList "GetPropList";
+    /// `GetProps`: properties of an entry.
+    GetProps "GetProps";
+    /// `GetSpecialTable`: the containers, or the templates for addresses.
+    GetSpecialTable "GetSpecialTable";
+    /// `GetTemplateInfo`: a template for displaying entries.
+    GetTemplateInfo "GetTemplateInfo";
+    /// `ModLinkAtt`: changes a list of entries.
+    ModLinkAtt "ModLinkAtt";
+    /// `ModProps`: changes properties of an entry.
+    ModProps "ModProps";
+    /// `QueryColumns`: which properties the server knows.
+    QueryColumns "QueryColumns";
+    /// `QueryRows`: rows of a table.
+    QueryRows "QueryRows";
+    /// `ResolveNames`: entries of names.
+    ResolveNames "ResolveNames";
+    /// `ResortRestriction`: sorts entries.
+    ResortRestriction "ResortRestriction";
+    /// `SeekEntries`: the first row from a value on.
+    SeekEntries "SeekEntries";
+    /// `UpdateStat`: moves in a table.
+    UpdateStat "UpdateStat";
+    /// `GetMailboxUrl`: where a mailbox is.
+    GetMailboxUrl "GetMailboxUrl";
+    /// `GetAddressBookUrl`: where the address book is.
+    GetAddressBookUrl "GetAddressBookUrl";
 }
 
 impl RequestType {
     /// The type of that name, compared without case.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Connect, Self::Execute, Self::Disconnect, Self::NotificationWait, Self::Ping]
-            .into_iter()
-            .find(|ty| ty.as_str().eq_ignore_ascii_case(name))
+        Self::ALL.iter().copied().find(|ty| ty.as_str().eq_ignore_ascii_case(name))
     }
 
-    /// The name as the document spells it.
+    /// Whether the mailbox server endpoint takes it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "Connect",
-            Self::Execute => "Execute",
-            Self::Disconnect => "Disconnect",
-            Self::NotificationWait => "NotificationWait",
-            Self::Ping => "PING",
-        }
+    pub const fn is_of_mailbox(self) -> bool {
+        matches!(
+            self,
+            Self::Connect | Self::Execute | Self::Disconnect | Self::NotificationWait | Self::Ping
+        )
+    }
+
+    /// Whether the address book endpoint takes it.
+    #[must_use]
+    pub const fn is_of_address_book(self) -> bool {
+        matches!(self, Self::Ping) || !self.is_of_mailbox()
     }
 }
 
