@@ -22,7 +22,7 @@ use crate::transport::Transport;
 pub struct Connector {
     pub(crate) settings: Arc<Settings>,
     /// How many sessions have not ended yet.
-    running: Arc<watch::Sender<usize>>,
+    pub(crate) running: Arc<watch::Sender<usize>>,
 }
 
 impl Connector {
@@ -107,7 +107,7 @@ impl std::fmt::Debug for Connector {
 pub(crate) struct Running(Arc<watch::Sender<usize>>);
 
 impl Running {
-    fn enter(count: &Arc<watch::Sender<usize>>) -> Self {
+    pub(crate) fn enter(count: &Arc<watch::Sender<usize>>) -> Self {
         count.send_modify(|running| *running = running.saturating_add(1));
         Self(Arc::clone(count))
     }

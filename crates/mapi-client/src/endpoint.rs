@@ -95,6 +95,20 @@ impl Endpoint {
         Self { target: target.to_owned(), ..self.clone() }
     }
 
+    /// The address book beside a mailbox endpoint: the same server, user and query, `/nspi` in place of `/emsmdb`.
+    #[must_use]
+    pub fn address_book(&self) -> Self {
+        let (path, query) = match self.target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (self.target.as_str(), None),
+        };
+        let path = match path.trim_end_matches('/').rsplit_once('/') {
+            Some((before, last)) if last.eq_ignore_ascii_case("emsmdb") => format!("{before}/nspi/"),
+            _ => path.to_owned(),
+        };
+        self.with_target(&query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
+    }
+
     /// Whether TLS is spoken.
     #[must_use]
     pub const fn tls(&self) -> bool {
@@ -201,6 +215,10 @@ mod tests {
         let mailbox = |url| Endpoint::of_mailbox(url, "Ü&a@h").unwrap().target;
         assert_eq!(mailbox("https://h"), "/mapi/emsmdb/?MailboxId=%C3%9C%26a@h");
         assert_eq!(mailbox("https://h/x/?MailboxId=b"), "/x/?MailboxId=b");
+        let book = |url| Endpoint::of_mailbox(url, "a@h").unwrap().address_book().target;
+        assert_eq!(book("https://h"), "/mapi/nspi/?MailboxId=a@h");
+        assert_eq!(book("https://h/x/EmsMdb?MailboxId=b/emsmdb/"), "/x/nspi/?MailboxId=b/emsmdb/");
+        assert_eq!(book("https://h/mapi/nspi/"), "/mapi/nspi/?MailboxId=a@h");
         let e = Endpoint::parse("https://h.example").unwrap();
         assert_eq!((e.host_header().as_str(), e.target()), ("h.example", "/mapi/emsmdb/"));
     }

@@ -318,7 +318,7 @@ fn refused_code(request_type: RequestType, code: ResponseCode) -> Error {
         | ResponseCode::MissingCookie
         | ResponseCode::InvalidSequence => Lost::Forgotten(code).into(),
         ResponseCode::InvalidVerb | ResponseCode::InvalidHeader | ResponseCode::MissingHeader
-            if request_type != RequestType::Connect =>
+            if !matches!(request_type, RequestType::Connect | RequestType::Bind) =>
         {
             Lost::Forgotten(code).into()
         }

@@ -35,6 +35,11 @@ fn encoding(code_page: u32) -> &'static Encoding {
     }
 }
 
+/// Whether a code page is known here.
+pub(crate) fn is_known(code_page: u32) -> bool {
+    code_page == 1252 || encoding(code_page) != WINDOWS_1252
+}
+
 /// The text of bytes in a code page.
 pub(crate) fn decode(code_page: u32, bytes: &[u8]) -> String {
     encoding(code_page).decode_without_bom_handling(bytes).0.into_owned()

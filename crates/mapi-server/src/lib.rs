@@ -2,7 +2,8 @@
 //!
 //! It knows the store only through [`watertight_mapi::store`]. [`Server`] listens, with TLS or on loopback without;
 //! `http` answers the request types of [MS-OXCMAPIHTTP]; [`session`] holds the session contexts; [`auth`] says
-//! who sends a request; `autodiscover` answers [MS-OXDSCLI]. [`rop`] is the ROP processor: one [`rop::Session`] is owned by
+//! who sends a request; `autodiscover` answers [MS-OXDSCLI],
+//! `nspi` [MS-OXNSPI]. [`rop`] is the ROP processor: one [`rop::Session`] is owned by
 //! each session context, and dropping it releases everything that the client opened. [`ics`] produces FastTransfer
 //! streams: one [`ics::Source`] is owned by the handle of each synchronization or copy.
 //!
@@ -15,6 +16,7 @@ pub mod clock;
 mod code_page;
 mod http;
 pub mod ics;
+mod nspi;
 pub mod rop;
 pub mod server;
 pub mod session;

@@ -199,7 +199,7 @@ impl Server {
                 config.contexts,
                 Arc::clone(&clock),
             ),
-            directory: Directory::new(clock),
+            directory: Directory::new(clock).map_err(ServerError::Random)?,
             pending_period: config.pending_period,
             notification_wait: config.notification_wait,
             body_timeout: config.body_timeout,

@@ -112,6 +112,10 @@ mod tests {
         for exchange in all() {
             let label = format!("{} {}", exchange.n, exchange.label);
             let Some(ty) = RequestType::parse(&exchange.request_type) else { continue };
+            // Those of the address book are read by its own tests.
+            if exchange.path.as_deref().is_some_and(|path| path.starts_with("/mapi/nspi")) {
+                continue;
+            }
             let bad_request = exchange.label.starts_with("error:");
             let response = response(&exchange);
             *seen.entry(ty.as_str()).or_default() += 1;
@@ -137,6 +141,7 @@ mod tests {
                         same::<NotificationWaitRequest>(&exchange.request(), &label);
                     }
                     RequestType::Ping => assert_eq!(exchange.request(), b""),
+                    other => panic!("{other}"),
                 }
             }
             let Some((_, body)) = response else { continue };
@@ -154,6 +159,7 @@ mod tests {
                 RequestType::Disconnect => drop(same::<DisconnectResponse>(&body, &label)),
                 RequestType::NotificationWait => drop(same::<NotificationWaitResponse>(&body, &label)),
                 RequestType::Ping => assert_eq!(body, b""),
+                other => panic!("{other}"),
             }
         }
         assert!(seen["Execute"] > 800 && seen["Connect"] > 5 && seen["NotificationWait"] > 5, "{seen:?}");

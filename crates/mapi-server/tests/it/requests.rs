@@ -182,7 +182,7 @@ async fn wrong_verbs_and_paths_get_the_documents_codes() {
         ("PUT /mapi/emsmdb/", 2),
         ("POST /mapi/emsmdb/more", 3),
         ("POST /mapi", 3),
-        ("POST /mapi/nspi/?MailboxId=x", 16),
+        ("POST /mapi/nspi/?MailboxId=x", 0),
         ("POST /MAPI/EMSMDB?MailboxId=x", 0),
     ] {
         let headers = client.headers("PING");
