@@ -11,11 +11,12 @@ use watertight_mapi::http::RequestType;
 use watertight_mapi::http::body::Answer;
 use watertight_mapi::nspi::body::{
     AddressBookUrlRequest, BindRequest, Bound, DnToMIdRequest, FoundMIds, GetMatchesRequest, GetPropsRequest,
-    Matches, NamesResolved, Plain, PropsFound, QueryRowsRequest, ResolveNamesRequest, RowsFound, UnbindRequest,
-    UrlFound,
+    Matches, NamesResolved, Plain, PropsFound, QueryRowsRequest, ResolveNamesRequest, RowsFound,
+    UnbindRequest, UrlFound,
 };
 use watertight_mapi::nspi::{
-    CP_TELETEX, Filter, Has, List32, Narrow, RESOLVED, Stat, UNBIND_SUCCESS, UNRESOLVED, ValueList, Wide, tags,
+    CP_TELETEX, Filter, Has, List32, Narrow, RESOLVED, Stat, UNBIND_SUCCESS, UNRESOLVED, ValueList, Wide,
+    tags,
 };
 use watertight_mapi::restriction::Restriction;
 use watertight_mapi::{MapiCode, PropTag};
@@ -93,9 +94,9 @@ impl AddressBook {
             .iter()
             .map(|id| match *id {
                 UNRESOLVED => Resolved::Nobody,
-                RESOLVED => rows.next().map_or(Resolved::Nobody, |row| {
-                    Resolved::One(Box::new(BookEntry::of_row(&table, row)))
-                }),
+                RESOLVED => rows
+                    .next()
+                    .map_or(Resolved::Nobody, |row| Resolved::One(Box::new(BookEntry::of_row(&table, row)))),
                 _ => Resolved::Several,
             })
             .collect();
@@ -254,6 +255,7 @@ impl Drop for AddressBook {
         };
         let (transport, pending) = (self.transport.take(), self.pending.take());
         let patience = self.settings.options.goodbye_timeout;
+        let abort = pending.as_ref().map(JoinHandle::abort_handle);
         runtime.spawn(async move {
             let unbind = async {
                 let transport = match pending {
@@ -268,7 +270,9 @@ impl Drop for AddressBook {
                 }
             };
             // When it takes too long, the connection closes.
-            let _ = tokio::time::timeout(patience, unbind).await;
+            if tokio::time::timeout(patience, unbind).await.is_err() {
+                abort.iter().for_each(tokio::task::AbortHandle::abort);
+            }
             drop(held);
         });
     }

@@ -181,8 +181,7 @@ impl Visit<'_> {
     /// The context that the request belongs to.
     fn find(&self) -> Result<Arc<Context<Book>>, Refusal> {
         let cookie = self.head.context.as_deref();
-        let cookie =
-            cookie.ok_or((ResponseCode::MissingCookie, "The session context cookie is missing."))?;
+        let cookie = cookie.ok_or((ResponseCode::MissingCookie, "The session context cookie is missing."))?;
         self.front.books.find(cookie, &self.account).map_err(|code| match code {
             ResponseCode::NoPrivilege => (code, "The session context is somebody else's."),
             code => (code, "The session context is not found."),

@@ -100,7 +100,8 @@ impl Entries {
             id => self.row(id).ok_or(MapiCode::NotFound)?,
         };
         let steps = to_usize(stat.delta.unsigned_abs());
-        let row = if stat.delta < 0 { from.saturating_sub(steps) } else { from.saturating_add(steps).min(total) };
+        let row =
+            if stat.delta < 0 { from.saturating_sub(steps) } else { from.saturating_add(steps).min(total) };
         Ok((row, from))
     }
 

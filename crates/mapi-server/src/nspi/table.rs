@@ -1,8 +1,8 @@
 //! Operations on the table of entries — [MS-OXNSPI] 3.1.4.1.4, .8 to .12.
 
 use watertight_mapi::nspi::body::{
-    CompareMIdsRequest, Compared, GetMatchesRequest, Matches, QueryRowsRequest, Resorted,
-    ResortRestrictionRequest, RowsFound, SeekEntriesRequest, StatUpdated, UpdateStatRequest,
+    CompareMIdsRequest, Compared, GetMatchesRequest, Matches, QueryRowsRequest, ResortRestrictionRequest,
+    Resorted, RowsFound, SeekEntriesRequest, StatUpdated, UpdateStatRequest,
 };
 use watertight_mapi::nspi::{ColumnsAndRows, Has, List32, MID_BEGINNING, SORT_DISPLAY_NAME, Stat, tags};
 use watertight_mapi::prop::wire::TaggedPropertyValue;

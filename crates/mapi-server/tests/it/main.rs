@@ -13,6 +13,8 @@ mod contexts;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]
+mod nspi;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod sign_in;

@@ -117,10 +117,7 @@ impl RequestType {
     /// Whether the mailbox server endpoint takes it.
     #[must_use]
     pub const fn is_of_mailbox(self) -> bool {
-        matches!(
-            self,
-            Self::Connect | Self::Execute | Self::Disconnect | Self::NotificationWait | Self::Ping
-        )
+        matches!(self, Self::Connect | Self::Execute | Self::Disconnect | Self::NotificationWait | Self::Ping)
     }
 
     /// Whether the address book endpoint takes it.

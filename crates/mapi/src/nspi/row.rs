@@ -64,8 +64,7 @@ impl Row {
     /// The row of cells, with flags where one of them has no value.
     #[must_use]
     pub fn new(cells: Vec<Cell>) -> Self {
-        let flagged =
-            cells.iter().any(|cell| matches!(cell.value, CellValue::Absent | CellValue::Error(_)));
+        let flagged = cells.iter().any(|cell| matches!(cell.value, CellValue::Absent | CellValue::Error(_)));
         Self { flagged, cells }
     }
 
@@ -77,7 +76,8 @@ impl Row {
                 other => return Err(r.invalid("Flags", other)),
             };
             // Every cell takes a byte at least, so there are no more cells than bytes.
-            let cells = columns.iter().map(|column| read_cell(r, *column, flagged)).collect::<Result<_, _>>()?;
+            let cells =
+                columns.iter().map(|column| read_cell(r, *column, flagged)).collect::<Result<_, _>>()?;
             Ok(Self { flagged, cells })
         })
     }

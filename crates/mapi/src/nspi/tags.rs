@@ -1,6 +1,9 @@
 //! Properties of address-book entries — [MS-OXOABK] 2.2, [MS-OXPROPS].
 
-use crate::{PropTag, prop::{PropId, PropType}};
+use crate::{
+    PropTag,
+    prop::{PropId, PropType},
+};
 
 macro_rules! tags {
     ($($const:ident $name:ident $id:literal $ty:ident;)*) => {$(

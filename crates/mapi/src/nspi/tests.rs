@@ -109,7 +109,8 @@ fn rows_of_columns_that_take_no_bytes_are_refused() {
 
 #[test]
 fn flagged_rows_and_columns_without_a_type() {
-    let columns = vec![tags::DISPLAY_NAME, tags::TITLE, PropTag(0x3001_0000), PropTag(0x3A17_0000), tags::ENTRY_ID];
+    let columns =
+        vec![tags::DISPLAY_NAME, tags::TITLE, PropTag(0x3001_0000), PropTag(0x3A17_0000), tags::ENTRY_ID];
     let cells = [
         CellValue::Value("a".into()),
         CellValue::Absent,

@@ -1,6 +1,8 @@
 //! Property values of the address book — [MS-OXCMAPIHTTP] 2.2.1.1 to 2.2.1.3.
 
-use watertight_wire::{FileTime, Reader, Wire, WireError, WireErrorKind, WireField, Writer, to_usize, wire_nested};
+use watertight_wire::{
+    FileTime, Reader, Wire, WireError, WireErrorKind, WireField, Writer, to_usize, wire_nested,
+};
 
 use super::field::List32;
 use crate::{MapiCode, PropTag, PropType, PropValue};
