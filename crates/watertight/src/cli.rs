@@ -66,6 +66,8 @@ pub enum Command {
     Check(Check),
     /// Keep a mailbox in step with a Maildir. The server wins.
     Sync(Sync),
+    /// Search the server's address book.
+    Who(Who),
     /// Serve the mailboxes of a data directory over MAPI/HTTP.
     Serve(Serve),
     /// Manage the accounts of a data directory.
@@ -647,6 +649,38 @@ pub struct Sync {
     /// Delete also more than half of a folder of 20 messages or more, and in mode mirror what keep-deleted kept.
     #[arg(long)]
     pub allow_mass_delete: bool,
+}
+
+/// `watertight who`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+NAME is an address, an account, a display name or the beginning of one. When several have it, all \
+of them are listed. Exit status 1: nobody has it; 5: more than --most have it.
+
+ACCOUNT is one of the configuration, as for `sync`; or --server and --user say everything.
+
+Examples:
+  watertight who anna
+  watertight who 'Anna B' work
+  watertight who =anna@example.org --json
+  watertight who anna --server https://mail.example.org --user me@example.org \\
+      --password-command 'pass mail'")]
+pub struct Who {
+    /// Whom to look for; with `=` in front nobody whose name only begins so.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The account whose server is asked [default: the default one of the configuration, where no --server is given].
+    #[arg(value_name = "ACCOUNT")]
+    pub account: Option<String>,
+    /// The configuration [default: ~/.config/watertight/config.toml].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// List so many at most.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub most: u32,
+    /// The account and the way to it.
+    #[command(flatten)]
+    pub access: Access,
 }
 
 /// `watertight soak`

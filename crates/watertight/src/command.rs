@@ -12,6 +12,7 @@ pub mod store;
 pub mod sync;
 pub mod user;
 pub mod watch;
+pub mod who;
 
 use std::future::Future;
 use std::time::Duration;

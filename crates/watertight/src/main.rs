@@ -47,6 +47,7 @@ fn run(command: &Command, common: &Common) -> Result<Exit> {
         Command::Login(args) => command::login::run(args, common),
         Command::Check(args) => command::check::run(args, common),
         Command::Sync(args) => command::sync::run(args, common),
+        Command::Who(args) => command::who::run(args, common),
         Command::Serve(args) => command::serve::run(args, common),
         Command::User(command) => command::user::run(command, common),
         Command::Import(args) => command::import::run(args, common),

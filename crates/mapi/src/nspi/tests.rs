@@ -11,7 +11,7 @@ use crate::{PropTag, PropValue};
 fn same<T: Wire + core::fmt::Debug>(bytes: &[u8], label: &str) -> T {
     let value = T::from_bytes(bytes).unwrap_or_else(|e| panic!("{label}: {e}"));
     assert_eq!(value.to_bytes().unwrap(), bytes, "{label}");
-    survive(bytes.get(..bytes.len().min(600)).unwrap(), |b| {
+    survive(bytes.get(..bytes.len().min(250)).unwrap(), |b| {
         let _ = T::from_bytes(b);
     });
     value

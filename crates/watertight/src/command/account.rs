@@ -262,6 +262,23 @@ impl Account {
         Connector::new(endpoint, credentials, self.options()?, ledger)
     }
 
+    /// A connector of the address book: at that URL, else beside the mailbox.
+    pub fn book(
+        &self,
+        url: Option<&str>,
+        credentials: &Credentials,
+        ledger: &Ledger,
+    ) -> Result<Connector, Error> {
+        let endpoint = match url {
+            Some(url) => Endpoint::parse(url)?,
+            None => {
+                let server = self.profile.server.as_deref().unwrap_or_default();
+                Endpoint::of_mailbox(server, credentials.user())?.address_book()
+            }
+        };
+        Connector::new(endpoint, credentials, self.options()?, ledger)
+    }
+
     /// An error of the client, with its exit status and what to do about it.
     pub fn failed(&self, error: &Error) -> anyhow::Error {
         anyhow!(cure::of(error, self))

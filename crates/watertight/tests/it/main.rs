@@ -48,6 +48,8 @@ mod soak;
 mod volume;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod who;
 
 /// As the program has it: tests of what is allocated ask it.
 #[cfg(test)]
