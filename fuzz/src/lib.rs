@@ -15,6 +15,7 @@ mod http;
 mod ics;
 mod import;
 mod mail;
+mod nspi;
 mod prop;
 mod rop;
 mod rpc;
@@ -31,6 +32,7 @@ pub use http::{auxiliary, framing, http_body, lz77, rpc_header_ext};
 pub use ics::{fast_transfer_events, fast_transfer_tokens, globset, idset, pcl, saved_state};
 pub use import::{maildir_names, mbox};
 pub use mail::{mail, transport_form};
+pub use nspi::address_book;
 pub use prop::{entry_id, prop_value, property_row, restriction};
 pub use rop::{rop_requests, rop_responses};
 pub use rpc::{
@@ -64,6 +66,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "wire", oracle: wire, seeds: wire::seeds },
     Target { name: "http_body", oracle: http_body, seeds: http::body_seeds },
+    Target { name: "address_book", oracle: address_book, seeds: nspi::seeds },
     Target { name: "auxiliary", oracle: auxiliary, seeds: http::auxiliary_seeds },
     Target { name: "rpc_header_ext", oracle: rpc_header_ext, seeds: http::ext_seeds },
     Target { name: "lz77", oracle: lz77, seeds: http::lz77_seeds },

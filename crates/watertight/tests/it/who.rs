@@ -4,7 +4,7 @@ use crate::bed::Bed;
 use crate::harness::{House, ended, watertight};
 use watertight_mapi::nspi::tags;
 use watertight_mapi::prop::PropValue;
-use watertight_mapi::store::{NewAccount, Store, legacy_dn};
+use watertight_mapi::store::{NewAccount, legacy_dn};
 use watertight_mapi_client::{AddressBook, Connector, Credentials, Endpoint, Error, Options, Resolved};
 
 #[test]
@@ -16,9 +16,10 @@ fn names_are_found_listed_or_not_there() {
         ended(add.arg("--data").arg(house.data()).arg("--password-file").arg(house.password())).good();
     }
     let server = house.serve(&[]);
+    let url = server.url.clone();
     let who = |name: &str, options: &[&str]| {
         let mut command = watertight();
-        command.args(["who", name, "--user", "anna", "--server", &server.url, "--password-file"]);
+        command.args(["who", name, "--user", "anna", "--server", &url, "--password-file"]);
         ended(command.arg(house.password()).args(options))
     };
     let one = who("berta", &[]).good();
@@ -39,7 +40,7 @@ fn names_are_found_listed_or_not_there() {
     assert_eq!(who(" ", &[]).code(), Some(2));
     let wrong = ended(
         watertight()
-            .args(["who", "anna", "--user", "anna", "--server", &server.url])
+            .args(["who", "anna", "--user", "anna", "--server", &url])
             .env("WATERTIGHT_PASSWORD", "wrong"),
     );
     assert_eq!(wrong.code(), Some(3), "{}", wrong.stderr);
