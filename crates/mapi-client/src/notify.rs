@@ -160,21 +160,53 @@ impl Session {
         beside.await.map_err(|_| Error::Closed)?
     }
 
-    /// What happened since the last time: asks the server until it has nothing more to tell.
+    /// What happened since the last time: asks the server until it has nothing more to tell. When it fails, or its
+    /// future is dropped, what was fetched so far comes the next time; for what an answer on its way may have brought,
+    /// one [`Event::Unknown`] comes.
     ///
     /// # Errors
     /// As for every request.
     pub async fn notifications(&self) -> Result<Vec<Notification>, Error> {
         let requester = self.requester();
-        let mut all = Vec::new();
+        let mut fetched = Fetched::new(requester.inbox());
         for _ in 0..MOST_REQUESTS {
             requester.ask(&[], &[], &[]).await?;
-            let more = requester.inbox().take(&mut all);
-            if !more {
+            if !fetched.more() {
                 break;
             }
         }
-        Ok(all)
+        Ok(fetched.finish())
+    }
+}
+
+/// What [`Session::notifications`] has fetched; dropped before its end, it goes back to where it came from.
+struct Fetched<'a> {
+    inbox: &'a Inbox,
+    all: Vec<Notification>,
+    finished: bool,
+}
+
+impl<'a> Fetched<'a> {
+    const fn new(inbox: &'a Inbox) -> Self {
+        Self { inbox, all: Vec::new(), finished: false }
+    }
+
+    /// Takes what the last answer brought; says whether the server has more.
+    fn more(&mut self) -> bool {
+        self.inbox.take(&mut self.all)
+    }
+
+    fn finish(mut self) -> Vec<Notification> {
+        self.finished = true;
+        std::mem::take(&mut self.all)
+    }
+}
+
+impl Drop for Fetched<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.inbox.put_back(std::mem::take(&mut self.all));
+        }
     }
 }
 
@@ -229,6 +261,17 @@ impl Inbox {
         kept.pending
     }
 
+    /// Takes back what was not handed out, before what came since. The answer that was waited for brings no more.
+    fn put_back(&self, mut all: Vec<Notification>) {
+        if self.subscriptions.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut kept = self.kept();
+        kept.lost = true;
+        all.truncate(KEPT.saturating_sub(kept.notifications.len()));
+        all.into_iter().rev().for_each(|notification| kept.notifications.push_front(notification));
+    }
+
     fn subscribe(&self) {
         self.subscriptions.fetch_add(1, Ordering::AcqRel);
     }
@@ -241,5 +284,43 @@ impl Inbox {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(handle: u32) -> Notification {
+        Notification { handle, logon_id: 0, event: Event::Unknown }
+    }
+
+    #[test]
+    fn what_was_fetched_and_not_handed_out_comes_again() {
+        let inbox = Inbox::default();
+        inbox.subscribe();
+        inbox.kept().notifications.extend([told(1), told(2)]);
+        inbox.kept().pending = true;
+        let mut fetched = Fetched::new(&inbox);
+        assert!(fetched.more());
+        assert!(!inbox.has_something());
+        inbox.kept().notifications.push_back(told(3));
+        drop(fetched);
+        assert!(inbox.has_something());
+        let mut fetched = Fetched::new(&inbox);
+        assert!(!fetched.more());
+        // The last is for what was on its way.
+        let handles: Vec<u32> = fetched.finish().iter().map(|n| n.handle).collect();
+        assert_eq!(handles, [1, 2, 3, INVALID_HANDLE]);
+        assert!(!inbox.has_something());
+        // As many as are kept, and no more.
+        let mut fetched = Fetched::new(&inbox);
+        fetched.all = (0..5000).map(told).collect();
+        drop(fetched);
+        assert_eq!(inbox.kept().notifications.len(), KEPT);
+        inbox.unsubscribe();
+        assert!(!inbox.has_something());
+        drop(Fetched { inbox: &inbox, all: vec![told(1)], finished: false });
+        assert!(!inbox.has_something());
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use watertight_mapi::notification::EventKinds;
+use watertight_mapi::notification::{EventKinds, Notification};
 use watertight_mapi_client::{Error, ErrorClass, Logon, Mailbox, Scope, Subscription};
 use watertight_sync::GlobalId;
 use watertight_sync::watch::{Changed, Feed, Listening};
@@ -22,7 +22,7 @@ impl Feed for Notifications {
         let logon = mailbox.logon().await?.clone();
         match logon.subscribe(EventKinds::OBJECTS, Scope::Store).await {
             Ok(subscription) => {
-                Ok(Some(Box::new(Subscribed { _subscription: subscription, logon, fetching: false })))
+                Ok(Some(Box::new(Subscribed { _subscription: subscription, logon, told: Vec::new() })))
             }
             Err(error) if error.class() == ErrorClass::Refused => {
                 tracing::warn!(target: LOG, %error, "the server does not tell what changes; it is asked every minute");
@@ -36,24 +36,22 @@ impl Feed for Notifications {
 struct Subscribed {
     _subscription: Subscription,
     logon: Logon,
-    /// What happened is being fetched: given up in the middle, some of it is lost.
-    fetching: bool,
+    /// What the server told and nobody has looked at yet.
+    told: Vec<Notification>,
 }
 
 #[async_trait]
 impl Listening for Subscribed {
     async fn next(&mut self, mailbox: &Mailbox) -> Result<Vec<Changed>, Error> {
-        if self.fetching {
-            self.fetching = false;
-            return Ok(vec![Changed::Something]);
-        }
         let session = mailbox.session().ok_or(Error::Closed)?;
-        if !session.wait(WAIT).await? {
-            return Ok(Vec::new());
+        if self.told.is_empty() {
+            if !session.wait(WAIT).await? {
+                return Ok(Vec::new());
+            }
+            self.told = session.notifications().await?;
         }
-        self.fetching = true;
         let mut changes = Vec::new();
-        for notification in session.notifications().await? {
+        for notification in &self.told {
             let mut named = false;
             for folder in notification.event.folders() {
                 named = true;
@@ -64,7 +62,7 @@ impl Listening for Subscribed {
                 changes.push(Changed::Something);
             }
         }
-        self.fetching = false;
+        self.told.clear();
         changes.dedup();
         Ok(changes)
     }

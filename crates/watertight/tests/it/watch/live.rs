@@ -19,6 +19,9 @@ use crate::harness::{House, PASSWORD, count, ended, maildir, pid, small_maildir}
 /// Longer than anything takes here.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// A change is on disk within this time.
+const SOON: Duration = Duration::from_secs(1);
+
 /// A program that watches.
 struct Watching {
     child: Child,
@@ -71,8 +74,8 @@ impl Drop for Watching {
     }
 }
 
-/// Puts a message into the Inbox.
-fn post(house: &House, url: &str, subject: &str) {
+/// Puts a message into the Inbox; says when.
+fn post(house: &House, url: &str, subject: &str) -> Instant {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let credentials = Credentials::new("anna", PASSWORD).unwrap();
@@ -82,11 +85,14 @@ fn post(house: &House, url: &str, subject: &str) {
         let session = connector.connect(&house.dn).await.unwrap();
         let logon = session.logon(&house.dn).await.unwrap();
         let message = NewMessage { content: mail(subject), ..NewMessage::default() };
-        logon.inbox().await.unwrap().add_message(&message, &NoLarge).await.unwrap();
-        drop(logon);
+        let inbox = logon.inbox().await.unwrap();
+        let begun = Instant::now();
+        inbox.add_message(&message, &NoLarge).await.unwrap();
+        drop((inbox, logon));
         session.disconnect().await.unwrap();
         connector.idle().await;
-    });
+        begun
+    })
 }
 
 /// Waits until there are so many messages.
@@ -137,14 +143,19 @@ fn changes_come_by_themselves_and_hooks_and_systemd_are_told() {
     assert_eq!((&told["event"], &told["added"]), (&"new".into(), &10.into()));
     assert!(Path::new(told["messages"][0]["file"].as_str().unwrap()).is_file());
     std::fs::remove_file(&hook).unwrap();
-    // Until it is told of the change, or asked to look.
+    assert_eq!(first["listening"], true);
+    // Nobody asks it to look: the server tells.
     post(&house, &server.url, "by itself");
-    if first["listening"] == false {
-        watching.signal(Signal::HUP);
-    }
     wait_for(&into, 11);
     let told: Value = serde_json::from_str(&wait_for_file(&hook)).unwrap();
     assert_eq!((&told["added"], &told["folders"]), (&1.into(), &serde_json::json!(["INBOX"])));
+    // On a machine that does much else it takes longer now and then.
+    let within_a_second = (12..22).any(|messages| {
+        let posted = post(&house, &server.url, &format!("number {messages}"));
+        wait_for(&into, messages);
+        posted.elapsed() < SOON
+    });
+    assert!(within_a_second);
     // What systemd hears.
     let mut heard = BTreeMap::new();
     while !["READY=1", "WATCHDOG=1"].iter().all(|k| heard.contains_key(*k)) {
@@ -180,12 +191,15 @@ fn a_server_that_is_killed_and_comes_back_is_followed() {
     let watching = Watching::start(&house, &server.url, &into, &["--on-error", &command], &[]);
     watching.event("synced");
     for round in 0..3 {
+        // The wait for its news ends, and nobody asks.
         server.kill();
-        // Where the server does not tell that it goes, it is asked.
-        watching.signal(Signal::HUP);
         let event = watching.event("failed");
         assert!(event["again_in"].as_f64().unwrap() <= 8.0, "{event}");
         server = house.serve_at(&port);
+        if round > 0 {
+            // It is not waited for longer each time.
+            watching.signal(Signal::HUP);
+        }
         post(&house, &server.url, &format!("round {round}"));
         wait_for(&into, 21 + round);
     }
