@@ -1,10 +1,11 @@
 //! The program, with a server that comes and goes.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,9 @@ use serde_json::Value;
 use watertight_ledger::Ledger;
 use watertight_mapi_client::{Connector, Credentials, Endpoint, NewMessage, NoLarge, Options};
 
+use crate::accounts::private;
 use crate::bed::mail;
-use crate::harness::{House, PASSWORD, count, ended, maildir, pid, small_maildir};
+use crate::harness::{House, PASSWORD, count, ended, maildir, pid, small_maildir, watertight};
 
 /// Longer than anything takes here.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -31,8 +33,12 @@ struct Watching {
 impl Watching {
     fn start(house: &House, server: &str, into: &Path, more: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = house.sync(server, into);
-        command.arg("--watch").args(more).envs(env.iter().copied());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        command.arg("--watch").args(more).envs(env.iter().copied()).stderr(Stdio::inherit());
+        Self::of(&mut command)
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (send, events) = channel();
         std::thread::spawn(move || {
@@ -45,11 +51,16 @@ impl Watching {
 
     /// Waits for an event.
     fn event(&self, name: &str) -> Value {
+        self.event_of("", name)
+    }
+
+    /// Waits for an event of this account, or of any.
+    fn event_of(&self, account: &str, name: &str) -> Value {
         let deadline = Instant::now() + LIMIT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = self.events.recv_timeout(left).unwrap_or_else(|e| panic!("no {name}: {e}"));
-            if event["event"] == name {
+            if event["event"] == name && (account.is_empty() || event["account"] == account) {
                 assert_eq!(event["version"], 1);
                 return event;
             }
@@ -61,9 +72,14 @@ impl Watching {
     }
 
     /// SIGTERM: it ends well.
-    fn stop(mut self) {
+    fn stop(self) {
+        assert_eq!(self.ends(), Some(0));
+    }
+
+    /// SIGTERM; says with which status it ends.
+    fn ends(mut self) -> Option<i32> {
         self.signal(Signal::TERM);
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        self.child.wait().unwrap().code()
     }
 }
 
@@ -208,5 +224,57 @@ fn a_server_that_is_killed_and_comes_back_is_followed() {
     let fresh = house.path("fresh");
     ended(&mut house.sync(&server.url, &fresh)).good();
     assert_eq!(maildir(&into), maildir(&fresh));
+    server.stop();
+}
+
+#[test]
+fn accounts_are_watched_by_name_and_all_together_and_one_that_is_refused_ends_with_status_3() {
+    let house = House::new();
+    small_maildir(&house.path("source"), 10);
+    ended(&mut house.import(&[house.path("source")])).good();
+    let server = house.serve(&[]);
+    let (config, log) = (house.path("config.toml"), house.path("log"));
+    private(&house.path("right"), &format!("{PASSWORD}\n"));
+    private(&house.path("wrong"), "hunter2\n");
+    let profile = |name: &str, password: &str| {
+        format!(
+            "[profile.{name}]\naddress = \"anna@example.org\"\nserver = \"{}\"\n\
+             password_file = \"{password}\"\nmaildir = \"{name}\"\n",
+            server.url
+        )
+    };
+    private(&config, &(profile("a", "right") + &profile("b", "wrong")));
+    let watch = |who: &str| {
+        let mut command = watertight();
+        let log = File::options().create(true).append(true).open(&log).unwrap();
+        command.args(["sync", who, "--watch", "--json", "--log-format", "json", "--config"]).arg(&config);
+        Watching::of(command.stderr(log))
+    };
+
+    let all = watch("--all");
+    for failures in 1..=3 {
+        let failed = all.event_of("b", "failed");
+        assert_eq!((&failed["failures"], failed["again_in"].is_null()), (&failures.into(), failures == 3));
+        // The next try is minutes away.
+        all.signal(Signal::HUP);
+    }
+    all.event_of("b", "stopped");
+    // The other goes on.
+    wait_for(&house.path("a"), 10);
+    post(&house, &server.url, "for a");
+    wait_for(&house.path("a"), 11);
+    assert_eq!(all.ends(), Some(3));
+
+    let one = watch("a");
+    assert_eq!(one.event("synced")["added"], 0);
+    one.stop();
+    let lines = std::fs::read_to_string(&log).unwrap();
+    assert!(!lines.contains("hunter2") && !lines.contains(PASSWORD));
+    // The last line of the first run is for people: why it ended so.
+    let logged: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for (account, event) in [("a", "started"), ("a", "synced"), ("b", "failed"), ("b", "stopped")] {
+        let found = logged.iter().any(|l| l["fields"]["account"] == account && l["fields"]["event"] == event);
+        assert!(found, "{account}, {event}: {lines}");
+    }
     server.stop();
 }
