@@ -129,8 +129,9 @@ pub async fn run(around: Surroundings<'_>, timing: Timing) -> SyncResult<()> {
     let mut open: Option<Open> = None;
     let mut last: Option<SyncError> = None;
     let mut deaf = Duration::ZERO;
+    let mut due: Option<Action> = None;
     loop {
-        let event = match watch.poll(world.now()) {
+        let event = match due.take().unwrap_or_else(|| watch.poll(world.now())) {
             Action::Stop(why) => {
                 if let Some(open) = open.take() {
                     drop(open.listening);
@@ -184,24 +185,40 @@ pub async fn run(around: Surroundings<'_>, timing: Timing) -> SyncResult<()> {
                     }
                 }
             }
-            Action::Wait(until) => {
+            Action::Wait(mut until) => {
                 let asked = world.now().boot;
-                let listens = asked >= deaf;
-                let until = if listens { until } else { Some(until.map_or(deaf, |until| until.min(deaf))) };
-                let heard = tokio::select! {
-                    heard = next(&mut open), if listens => Ok(heard),
-                    outside = world.pause(until) => Err(outside),
+                let heard = {
+                    // One wait, however often the clock is looked at meanwhile.
+                    let hearing = next(&mut open);
+                    tokio::pin!(hearing);
+                    loop {
+                        let listens = world.now().boot >= deaf;
+                        let first = if listens { until } else { Some(until.map_or(deaf, |at| at.min(deaf))) };
+                        let outside = tokio::select! {
+                            heard = &mut hearing, if listens => break Some(heard),
+                            outside = world.pause(first) => outside,
+                        };
+                        tell(&mut watch, world, outside);
+                        match watch.poll(world.now()) {
+                            Action::Wait(later) if listens => until = later,
+                            Action::Wait(_) => break None,
+                            action => {
+                                due = Some(action);
+                                break None;
+                            }
+                        }
+                    }
                 };
                 match heard {
-                    Err(outside) => tell(&mut watch, world, outside),
-                    Ok(Ok(changes)) => {
+                    None => {}
+                    Some(Ok(changes)) => {
                         let now = world.now();
                         if changes.is_empty() {
                             deaf = asked.saturating_add(NOTHING);
                         }
                         changes.into_iter().for_each(|what| watch.handle(now, Event::Changed(what)));
                     }
-                    Ok(Err(error)) => fail(&mut watch, world, &mut way, &mut open, &mut last, error.into()),
+                    Some(Err(error)) => fail(&mut watch, world, &mut way, &mut open, &mut last, error.into()),
                 }
                 continue;
             }
