@@ -114,13 +114,13 @@ pub fn write_value(w: &mut Writer, ty: PropType, value: Option<&PropValue>) -> R
         PropValue::Time(v) => w.u64(v.0),
         PropValue::Guid(v) => w.guid(*v),
         PropValue::Binary(v) => w.bytes32(v, F)?,
-        PropValue::MvI16(v) => each(w, v, |w, v| Ok(w.i16(*v)))?,
-        PropValue::MvI32(v) => each(w, v, |w, v| Ok(w.i32(*v)))?,
-        PropValue::MvF32(v) => each(w, v, |w, v| Ok(w.f32(*v)))?,
-        PropValue::MvF64(v) | PropValue::MvFloatingTime(v) => each(w, v, |w, v| Ok(w.f64(*v)))?,
-        PropValue::MvCurrency(v) | PropValue::MvI64(v) => each(w, v, |w, v| Ok(w.i64(*v)))?,
-        PropValue::MvTime(v) => each(w, v, |w, v| Ok(w.u64(v.0)))?,
-        PropValue::MvGuid(v) => each(w, v, |w, v| Ok(w.guid(*v)))?,
+        PropValue::MvI16(v) => plain(w, v, |w, v| w.i16(*v))?,
+        PropValue::MvI32(v) => plain(w, v, |w, v| w.i32(*v))?,
+        PropValue::MvF32(v) => plain(w, v, |w, v| w.f32(*v))?,
+        PropValue::MvF64(v) | PropValue::MvFloatingTime(v) => plain(w, v, |w, v| w.f64(*v))?,
+        PropValue::MvCurrency(v) | PropValue::MvI64(v) => plain(w, v, |w, v| w.i64(*v))?,
+        PropValue::MvTime(v) => plain(w, v, |w, v| w.u64(v.0))?,
+        PropValue::MvGuid(v) => plain(w, v, |w, v| w.guid(*v))?,
         PropValue::MvString8(v) => each(w, v, |w, v| {
             w.u8(0xff);
             w.cstr(v, F)
@@ -151,6 +151,12 @@ fn each<T>(
 ) -> Result<(), WireError> {
     w.len32(items.len(), "count")?;
     items.iter().try_for_each(|item| one(w, item))
+}
+
+fn plain<T>(w: &mut Writer, items: &[T], mut one: impl FnMut(&mut Writer, &T)) -> Result<(), WireError> {
+    w.len32(items.len(), "count")?;
+    items.iter().for_each(|item| one(w, item));
+    Ok(())
 }
 
 /// AddressBookTaggedPropertyValue — [MS-OXCMAPIHTTP] 2.2.1.2.
