@@ -572,7 +572,7 @@ Examples:
   watertight sync work ~/Mail/elsewhere --folder 'INBOX*' --dry-run
   watertight sync work --since 2024-01-01 --exclude 'Junk*' --exclude 'Lists/*'
   watertight sync work --mode keep-deleted
-  watertight sync work ~/Mail --adopt --dry-run    what mbsync left there: what would be done
+  watertight sync work ~/Mail --adopt --dry-run    take over mbsync's
   watertight sync --all
   watertight sync --server https://mail.example.org --user anna@example.org \\
       --password-command 'pass mail' --maildir ~/Mail")]
